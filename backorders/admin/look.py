@@ -1,0 +1,94 @@
+"""How things look in lists: badges with an icon and a word, days, masked addresses."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from typing import Any
+
+from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.timezone import localdate
+from django.utils.translation import get_language
+from django.utils.translation import gettext_lazy as _
+
+from backorders.domain.addresses import masked
+from backorders.domain.availability import Availability, State
+from backorders.domain.wording import babel_locale
+
+NOTHING = "–"
+
+AVAILABILITY = {
+    State.IN_STOCK: ("good", "●", _("in stock")),
+    State.LOW_STOCK: ("warn", "◐", _("few left")),
+    State.BACKORDER: ("info", "↻", _("backorder")),
+    State.PREORDER: ("info", "◷", _("pre-order")),
+    State.COMING_SOON: ("info", "◌", _("coming soon")),
+    State.OUT_OF_STOCK: ("bad", "○", _("sold out")),
+    State.DISCONTINUED: ("mute", "✕", _("no longer made")),
+}
+
+TONES = {
+    "expected": ("info", "→"),
+    "received": ("good", "✓"),
+    "cancelled": ("mute", "✕"),
+    "pending": ("mute", "?"),
+    "waiting": ("info", "◷"),
+    "told": ("good", "✓"),
+    "closed": ("mute", "·"),
+    "filled": ("good", "●"),
+    "shipped": ("mute", "✓"),
+    "queued": ("info", "◷"),
+    "leased": ("info", "◷"),
+    "sending": ("warn", "→"),
+    "sent": ("good", "✓"),
+    "dead": ("bad", "!"),
+    "suppressed": ("mute", "✕"),
+}
+
+
+def badge(tone: str, icon: str, text: Any) -> str:
+    """Never colour alone: an icon and a word too."""
+    return format_html(
+        '<span class="bo-badge bo-{}"><span class="bo-icon" aria-hidden="true">{}</span> {}</span>', tone, icon, text
+    )
+
+
+def trouble_badge(text: Any) -> str:
+    """A whole sentence of trouble; it may take several lines."""
+    return badge("bad bo-long", "!", text)
+
+
+def availability_badge(answer: Availability | None) -> str:
+    return badge(*AVAILABILITY[answer.state]) if answer else badge("mute", "✕", _("not in the shop"))
+
+
+def state_badge(row: Any) -> str:
+    """The badge of a row with a ``state`` column."""
+    tone, icon = TONES[row.state]
+    return badge(tone, icon, row.get_state_display())
+
+
+def days(earliest: date | None, latest: date | None) -> str:
+    """A window of days, with the year where it is not this one: "4 – 8 Dec", "29 Dec 2026 – 3 Jan 2027"."""
+    if earliest is None or latest is None:
+        return NOTHING
+    from babel.dates import format_interval, format_skeleton  # slow import, see domain.wording
+
+    locale = babel_locale(get_language() or "en")
+    skeleton = "MMMd" if earliest.year == latest.year == localdate().year else "yMMMd"
+    if earliest == latest:
+        return str(format_skeleton(skeleton, earliest, locale=locale))
+    return str(format_interval(earliest, latest, skeleton, locale=locale))
+
+
+def may_see_addresses(request: HttpRequest) -> bool:
+    return request.user.has_perm("backorders.view_addresses")
+
+
+_ADDRESS = re.compile(r"[^\s<>()\[\],;:\"]+@[^\s<>()\[\],;:\"]+")
+
+
+def masked_within(text: str) -> str:
+    """What a mail server answered, with the addresses in it masked."""
+    return _ADDRESS.sub(lambda found: masked(found[0].rstrip(".")), text)

@@ -1,0 +1,106 @@
+"""The bodies we take and give, for readers and for OpenAPI. Answers are built by hand in ``answers.py``: the read path is hot."""
+
+from __future__ import annotations
+
+from rest_framework import serializers
+
+from backorders.api.schema import one_of
+from backorders.domain.alternatives import Reason
+from backorders.domain.availability import State
+from backorders.domain.windows import Confidence, Source
+from backorders.errors import MOST_UNITS
+from backorders.services.subscriptions import Next
+
+FOR_SALE = ("none", "few", "many")
+
+REFERENCE = "The product, as `app.model:key`."
+
+
+class BackordersWindow(serializers.Serializer):
+    earliest = serializers.DateField(help_text="First day, in the shop's time zone.")
+    latest = serializers.DateField(help_text="Last day, included.")
+    confidence = serializers.ChoiceField([one.value for one in Confidence])
+    source = serializers.ChoiceField([one.value for one in Source])  # type: ignore[assignment]
+
+
+class BackordersAvailability(serializers.Serializer):
+    reference = serializers.CharField(help_text=f"{REFERENCE} Written as it was asked for.")
+    state = serializers.ChoiceField([one.value for one in State])
+    can_order = serializers.BooleanField(help_text="It can be ordered now, from the shelf or from the next delivery.")
+    can_subscribe = serializers.BooleanField(help_text="There is something to wait for.")
+    for_sale = serializers.ChoiceField(FOR_SALE, help_text="What can leave the house now. Stock numbers are not told.")
+    units_left = serializers.IntegerField(allow_null=True, help_text="The number, when `for_sale` is `few`; else null.")
+    window = BackordersWindow(allow_null=True, help_text="When an order would come; null when there is no honest date.")
+    is_overdue = serializers.BooleanField(help_text="A date was named and has passed.")
+    label = serializers.CharField(  # type: ignore[assignment]
+        allow_null=True, help_text="The window in words of the request's language."
+    )
+    opens_at = serializers.DateTimeField(allow_null=True, help_text="When pre-orders open.")
+    releases_at = serializers.DateTimeField(allow_null=True, help_text="Nothing leaves the house before.")
+
+
+class BackordersRefusal(serializers.Serializer):
+    """Why something was not done."""
+
+    code = serializers.CharField(help_text="Stable, for programs.")
+    detail = serializers.CharField(help_text="A sentence for people.")
+    field = serializers.CharField(required=False, help_text="Which part of the request it is about.")
+
+
+class BackordersUnknown(serializers.Serializer):
+    """One product of a list that is not sold here."""
+
+    reference = serializers.CharField(help_text="As it was asked for.")
+    code = serializers.CharField(help_text="`not_sellable`")
+    detail = serializers.CharField()
+
+
+class BackordersAvailabilities(serializers.Serializer):
+    results = serializers.ListField(
+        child=one_of("BackordersAvailabilityOrUnknown", BackordersAvailability, BackordersUnknown)
+        or serializers.DictField(),
+        help_text="In the order of the question, one answer for each.",
+    )
+
+
+class BackordersSubscribe(serializers.Serializer):
+    product = serializers.CharField(help_text=REFERENCE)
+    email = serializers.CharField(
+        required=False, help_text="Where to write; signed-in customers may leave it out when the shop knows theirs."
+    )
+    quantity = serializers.IntegerField(default=1, min_value=1, max_value=MOST_UNITS)
+    time_zone = serializers.CharField(
+        required=False, help_text="Such as `Europe/Brussels`; one nobody knows is left out."
+    )
+    website = serializers.CharField(
+        required=False, help_text="Leave it empty: people never see this field, programs that fill in forms do."
+    )
+
+
+class BackordersAsked(serializers.Serializer):
+    next = serializers.ChoiceField([one.value for one in Next], help_text="What the person has to do now.")
+    detail = serializers.CharField()
+
+
+class BackordersToken(serializers.Serializer):
+    token = serializers.CharField(help_text="The last part of the link in the mail.")
+
+
+class BackordersRequests(serializers.Serializer):
+    state = serializers.ChoiceField(["waiting", "closed"])
+    products = serializers.ListField(child=serializers.CharField(), help_text="The products it was about.")
+
+
+class BackordersAlternative(serializers.Serializer):
+    reference = serializers.CharField(help_text=REFERENCE)
+    reason = serializers.ChoiceField([one.value for one in Reason])
+    title = serializers.CharField()
+    url = serializers.CharField(help_text="Empty when the product has no page.")
+    image = serializers.CharField(help_text="Empty when there is none.")
+    price = serializers.CharField(allow_null=True, help_text="A decimal number.")
+    currency = serializers.CharField(allow_null=True, help_text="ISO 4217.")
+    availability = BackordersAvailability()
+
+
+class BackordersAlternatives(serializers.Serializer):
+    results = BackordersAlternative(many=True)

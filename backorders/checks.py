@@ -1,0 +1,215 @@
+"""Wrong settings become sentences in ``manage.py check``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import fields
+from datetime import timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.apps import apps
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.db import connections
+from django.urls import NoReverseMatch, reverse
+from django.utils.module_loading import import_string
+
+from backorders.conf import Settings, read
+from backorders.shop.checking import doubts_about, problems_of
+from backorders.shop.paths import did_you_mean
+
+LEAST = {"low_stock_at": 0}
+"""The smallest sensible number of a setting; 1 where nothing is said."""
+
+CHOICES = {"default_policy": ("stop", "backorder"), "on_unknown": ("resend", "hold")}
+
+
+@register()
+def check_settings(**_: Any) -> list[CheckMessage]:
+    given = getattr(settings, "BACKORDERS", None)
+    if given is None:
+        return [
+            Warning(
+                "BACKORDERS is not set; nothing is sellable yet.",
+                hint="Run `manage.py backorders_init`.",
+                id="backorders.W001",
+            )
+        ]
+    if not isinstance(given, Mapping):
+        return [Error(f"BACKORDERS has to be a dict, not {type(given).__name__}.", id="backorders.E001")]
+    return [*_names(given), *_values(given), *_sellables(given.get("SELLABLES", {}))]
+
+
+def _names(given: Mapping[str, Any]) -> Iterator[CheckMessage]:
+    known = [f.name.upper() for f in fields(Settings)]
+    for name in given:
+        if name not in known:
+            yield Error(
+                f"BACKORDERS['{name}'] is no setting.{did_you_mean(str(name).upper(), known)}", id="backorders.E002"
+            )
+
+
+def _values(given: Mapping[str, Any]) -> Iterator[CheckMessage]:
+    defaults = Settings()
+    for name, value in given.items():
+        default = getattr(defaults, str(name).lower(), None)
+        choices = CHOICES.get(str(name).lower())
+        if choices and value not in choices:
+            yield Error(
+                f"BACKORDERS['{name}'] = {value!r} has to be one of {', '.join(map(repr, choices))}.",
+                id="backorders.E003",
+            )
+        elif isinstance(default, timedelta) and not (isinstance(value, timedelta) and value > timedelta(0)):
+            yield Error(
+                f"BACKORDERS['{name}'] = {value!r} has to be a positive datetime.timedelta.", id="backorders.E003"
+            )
+        elif isinstance(default, bool) and not isinstance(value, bool):
+            yield Error(f"BACKORDERS['{name}'] = {value!r} has to be True or False.", id="backorders.E003")
+        elif type(default) is int and (type(value) is not int or value < LEAST.get(str(name).lower(), 1)):
+            least = LEAST.get(str(name).lower(), 1)
+            yield Error(
+                f"BACKORDERS['{name}'] = {value!r} has to be a whole number, {least} or more.", id="backorders.E003"
+            )
+        elif isinstance(default, str) and not isinstance(value, str):
+            yield Error(f"BACKORDERS['{name}'] = {value!r} has to be text.", id="backorders.E003")
+
+
+def _sellables(sellables: Any) -> Iterator[CheckMessage]:
+    if not isinstance(sellables, Mapping):
+        yield Error(
+            f"BACKORDERS['SELLABLES'] has to be a dict of model labels, not {type(sellables).__name__}.",
+            id="backorders.E004",
+        )
+        return
+    if not sellables:
+        yield Warning(
+            "BACKORDERS['SELLABLES'] is empty; nothing is sellable yet.",
+            hint="Run `manage.py backorders_init`.",
+            id="backorders.W001",
+        )
+    for label, options in sellables.items():
+        problems = [Error(f"BACKORDERS: {problem}", id="backorders.E004") for problem in problems_of(label, options)]
+        yield from problems
+        if not problems:
+            yield from (Warning(f"BACKORDERS: {doubt}", id="backorders.W004") for doubt in doubts_about(label, options))
+    yield from _named_twice(sellables)
+
+
+def _named_twice(sellables: Mapping[str, Any]) -> Iterator[CheckMessage]:
+    labels = [str(label).lower() for label in sellables]
+    for label in sorted({label for label in labels if labels.count(label) > 1}):
+        yield Error(f"BACKORDERS['SELLABLES'] names {label} twice. Keep one of the entries.", id="backorders.E004")
+
+
+@register()
+def check_mail(**_: Any) -> list[CheckMessage]:
+    """What is still missing before a mail can leave with links that work."""
+    current = read()
+    return [*_site(current), *_sender(current), *_verified_email(current)]
+
+
+def _site(current: Settings) -> Iterator[CheckMessage]:
+    site = urlsplit(current.site_url) if isinstance(current.site_url, str) else urlsplit("")
+    if site.scheme not in ("http", "https") or not site.hostname:
+        missing = "BACKORDERS['SITE_URL'] is missing or no web address; links in mails need it."
+        hint = "Set it to the public address of this Django site, such as 'https://shop.example'."
+        yield Error(missing, hint=hint, id="backorders.E005")
+    elif site.path.strip("/"):
+        lost = f"BACKORDERS['SITE_URL'] = '{current.site_url}' has a path, which links in mails would lose."
+        hint = "Leave the path out; where our pages stand below it is up to your URLs (or FORCE_SCRIPT_NAME)."
+        yield Error(lost, hint=hint, id="backorders.E005")
+
+
+def _sender(current: Settings) -> Iterator[CheckMessage]:
+    if (current.from_email or settings.DEFAULT_FROM_EMAIL) == "webmaster@localhost":
+        refused = "Mails would be sent from webmaster@localhost, which most servers refuse."
+        yield Warning(refused, hint="Set DEFAULT_FROM_EMAIL, or BACKORDERS['FROM_EMAIL'].", id="backorders.W002")
+    mailers = getattr(settings, "MAILERS", None)  # Django 6.1; there, reading EMAIL_* beside it raises
+    if mailers is not None and current.mailer not in mailers:
+        near = did_you_mean(current.mailer, list(mailers))
+        yield Error(f"BACKORDERS['MAILER'] = '{current.mailer}' is not in MAILERS.{near}", id="backorders.E006")
+
+
+def _verified_email(current: Settings) -> Iterator[CheckMessage]:
+    try:
+        import_string(current.verified_email)
+    except (ImportError, AttributeError, TypeError) as error:
+        told = f"BACKORDERS['VERIFIED_EMAIL'] = {current.verified_email!r} cannot be imported: {error}."
+        yield Error(told, id="backorders.E007")
+
+
+@register(Tags.urls)
+def check_urls(**_: Any) -> list[CheckMessage]:
+    if not getattr(settings, "ROOT_URLCONF", None):
+        return []
+    try:
+        reverse("backorders:confirm", args=["token"])
+    except NoReverseMatch:
+        hint = "Add path('backorders/', include('backorders.urls')) to your urlpatterns."
+        return [Error("The pages behind the links in our mails are not in your URLs.", hint=hint, id="backorders.E008")]
+    return []
+
+
+@register()
+def check_lease(**_: Any) -> list[CheckMessage]:
+    current = read()
+    times = (current.lease, current.mail_timeout)
+    if not all(isinstance(span, timedelta) for span in times) or current.lease >= 3 * current.mail_timeout:
+        return []
+    hint = f"Set it to at least {3 * current.mail_timeout}, three times MAIL_TIMEOUT."
+    return [
+        Warning(
+            "BACKORDERS['LEASE'] is so short that a slow mail server makes two workers send one mail.",
+            hint=hint,
+            id="backorders.W005",
+        )
+    ]
+
+
+@register()
+def check_frame(**_: Any) -> list[CheckMessage]:
+    found: list[CheckMessage] = []
+    if not settings.USE_TZ:
+        found.append(
+            Error(
+                "USE_TZ is False; promises and leases need aware instants.",
+                hint="Set USE_TZ = True.",
+                id="backorders.E009",
+            )
+        )
+    if not apps.is_installed("django.contrib.contenttypes"):
+        found.append(
+            Error(
+                "django.contrib.contenttypes is not installed.", hint="Add it to INSTALLED_APPS.", id="backorders.E010"
+            )
+        )
+    return found
+
+
+@register()
+def check_databases(**_: Any) -> list[CheckMessage]:
+    """Without IMMEDIATE two writers on SQLite fail at once with "database is locked", whatever the time-out."""
+    found: list[CheckMessage] = []
+    for alias in connections:
+        options = connections[alias].settings_dict.get("OPTIONS", {})
+        if connections[alias].vendor not in ("sqlite", "postgresql"):
+            hint = "Use PostgreSQL or SQLite; others may be added when somebody tests them."
+            found.append(
+                Warning(
+                    f"The database '{alias}' is neither PostgreSQL nor SQLite, which backorders is tested on.",
+                    hint=hint,
+                    id="backorders.W006",
+                )
+            )
+        if connections[alias].vendor == "sqlite" and str(options.get("transaction_mode", "")).upper() != "IMMEDIATE":
+            wanted = "{'transaction_mode': 'IMMEDIATE', 'timeout': 20, 'init_command': 'PRAGMA journal_mode=WAL;'}"
+            hint = f"Set DATABASES['{alias}']['OPTIONS'] = {wanted}."
+            found.append(
+                Warning(
+                    "SQLite without IMMEDIATE transactions locks up as soon as two processes write.",
+                    hint=hint,
+                    id="backorders.W003",
+                )
+            )
+    return found

@@ -1,0 +1,123 @@
+"""Every setting: name, default, meaning. One dict, ``BACKORDERS``, in the host's settings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from datetime import timedelta
+from functools import cached_property
+from typing import Any
+
+from django.conf import settings as django_settings
+from django.core.signals import setting_changed
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """``BACKORDERS["SITE_URL"]`` becomes ``conf.site_url``, and so on. Durations are ``timedelta``."""
+
+    sellables: Mapping[str, Any] = field(default_factory=dict)
+    """Model label -> field map, or ``{"ADAPTER": "dotted.path"}``. See docs/sellables.md."""
+
+    site_url: str = ""
+    """The public address of this Django site, as in ``https://shop.example``; links in mails start with it, never with the request's host."""
+
+    shop_name: str = ""
+    """How mails call the shop; empty means the host part of SITE_URL."""
+
+    from_email: str = ""
+    """Sender of every mail; empty means Django's DEFAULT_FROM_EMAIL."""
+
+    mailer: str = "default"
+    """Which entry of MAILERS sends our mail (Django 6.1 and later; ignored before)."""
+
+    currency: str = "EUR"
+    """ISO 4217 code of prices whose field map names no currency."""
+
+    default_policy: str = "stop"
+    """What an empty shelf means when an item says nothing itself: ``stop`` or ``backorder``."""
+
+    low_stock_at: int = 3
+    """At or below this many units an item is ``low_stock``; 0 turns the state off."""
+
+    verified_email: str = "backorders.shop.customers.verified_email"
+    """Dotted path of ``f(user) -> str``: the address proven to be theirs, or an empty string."""
+
+    allow_local_domains: bool = False
+    """Accept addresses such as ``me@intranet``, whose domain has no dot."""
+
+    wave_interval: timedelta = timedelta(hours=1)
+    """How long somebody who was told may take before the next in line is told of the same unit."""
+
+    tell_again_after: timedelta = timedelta(hours=12)
+    """Nobody is told of the same item twice within this time, however the shelf flaps."""
+
+    place_kept_for: timedelta = timedelta(hours=72)
+    """Told, and the shelf empty again within this time: the place in line is kept. Later, the request counts as served."""
+
+    confirm_within: timedelta = timedelta(days=7)
+    """A request that nobody confirmed is dropped after this time."""
+
+    confirm_mail_every: timedelta = timedelta(hours=24)
+    """One address gets at most one unanswered confirmation mail in this time, however often it is typed in."""
+
+    open_requests_per_address: int = 3
+    """How many unconfirmed requests one address may have at a time."""
+
+    mail_batch: int = 50
+    """How many mails one worker claims at a time."""
+
+    mail_timeout: timedelta = timedelta(seconds=30)
+    """How long to wait for the mail server where the shop sets no time-out itself."""
+
+    lease: timedelta = timedelta(seconds=120)
+    """How long a claim lasts. At least three times the mail server's time-out."""
+
+    max_attempts: int = 8
+    """After this many attempts a mail is given up as ``dead``."""
+
+    on_unknown: str = "resend"
+    """A worker died while the mail server was answering: ``resend`` (may come twice) or ``hold`` (staff decide)."""
+
+    sweep_every: timedelta = timedelta(seconds=60)
+    """How often every watched item is compared with the shop's stock."""
+
+    poll_every: timedelta = timedelta(seconds=15)
+    """How often the beat schedule looks for waves and mails that no hint told of."""
+
+    worker_pause: timedelta = timedelta(seconds=2)
+    """How long ``backorders_worker`` rests when nothing is due."""
+
+
+def read(raw: Mapping[str, Any] | None = None) -> Settings:
+    """This will turn ``settings.BACKORDERS`` into ``Settings``; unknown names are left to ``manage.py check``."""
+    given = getattr(django_settings, "BACKORDERS", {}) if raw is None else raw
+    if not isinstance(given, Mapping):
+        return Settings()
+    known = {f.name for f in fields(Settings)}
+    return Settings(**{name.lower(): value for name, value in given.items() if str(name).lower() in known})
+
+
+class _Conf:
+    """Read once, dropped when a test overrides the setting."""
+
+    @cached_property
+    def current(self) -> Settings:
+        return read()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.current, name)
+
+    def forget(self) -> None:
+        self.__dict__.pop("current", None)
+
+
+conf = _Conf()
+
+
+def _forget(*, setting: str, **_: Any) -> None:
+    if setting == "BACKORDERS":
+        conf.forget()
+
+
+setting_changed.connect(_forget, dispatch_uid="backorders.conf")

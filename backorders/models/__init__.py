@@ -1,0 +1,29 @@
+"""Floor 1: rows, constraints, querysets. The one list Django needs."""
+
+from backorders.models.alternatives import Alternative
+from backorders.models.backorders import Allocation, Backorder, Promise
+from backorders.models.checkout import PlacedOrder
+from backorders.models.outbox import OutgoingMail, SuppressedAddress
+from backorders.models.stock import StockEvent, StockItem
+from backorders.models.subscriptions import Subscription, SubscriptionToken
+from backorders.models.supply import Delivery, DeliveryRevision, Supplier
+from backorders.models.waves import Restock, Wave
+
+__all__ = [
+    "Allocation",
+    "Alternative",
+    "Backorder",
+    "Delivery",
+    "DeliveryRevision",
+    "OutgoingMail",
+    "PlacedOrder",
+    "Promise",
+    "Restock",
+    "StockEvent",
+    "StockItem",
+    "Subscription",
+    "SubscriptionToken",
+    "Supplier",
+    "SuppressedAddress",
+    "Wave",
+]

@@ -1,0 +1,115 @@
+"""Every mail, its life, and who must never be mailed."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from backorders.domain.addresses import masked
+from backorders.domain.outbox import MailKind, MailState
+from backorders.models.backorders import Allocation, Backorder
+from backorders.models.subscriptions import Subscription
+from backorders.models.waves import Restock
+
+
+class OutgoingMail(models.Model):
+    """One mail to one person. It holds no address and no text: both are read when it leaves, so it can never be stale."""
+
+    class Kind(models.TextChoices):
+        CONFIRM_SUBSCRIPTION = MailKind.CONFIRM_SUBSCRIPTION.value, _("please confirm")
+        BACK_IN_STOCK = MailKind.BACK_IN_STOCK.value, _("back in stock")
+        BACKORDER_PLACED = MailKind.BACKORDER_PLACED.value, _("backorder taken")
+        BACKORDER_FILLED = MailKind.BACKORDER_FILLED.value, _("backorder ready")
+
+    class State(models.TextChoices):
+        QUEUED = MailState.QUEUED.value, _("queued")
+        LEASED = MailState.LEASED.value, _("claimed")
+        SENDING = MailState.SENDING.value, _("sending")
+        SENT = MailState.SENT.value, _("sent")
+        DEAD = MailState.DEAD.value, _("given up")
+        SUPPRESSED = MailState.SUPPRESSED.value, _("suppressed")
+        CANCELLED = MailState.CANCELLED.value, _("no longer true")
+
+    kind = models.CharField(_("kind"), max_length=24, choices=Kind)
+    state = models.CharField(_("state"), max_length=10, choices=State, default=State.QUEUED)
+    priority = models.SmallIntegerField(_("priority"), default=0)
+    subscription = models.ForeignKey(
+        Subscription,
+        on_delete=models.CASCADE,
+        null=True,
+        related_name="mails",
+        db_index=False,
+        verbose_name=_("subscription"),
+    )
+    restock = models.ForeignKey(
+        Restock,
+        on_delete=models.CASCADE,
+        null=True,
+        related_name="mails",
+        db_index=False,
+        db_constraint=False,  # a wave writes 100,000 rows of one restock that it has just locked; no need to check each
+        verbose_name=_("restock"),
+    )
+    wave_number = models.PositiveIntegerField(_("wave"), null=True)
+    backorder = models.ForeignKey(
+        Backorder,
+        on_delete=models.CASCADE,
+        null=True,
+        related_name="mails",
+        db_index=False,
+        verbose_name=_("backorder"),
+    )
+    allocation = models.ForeignKey(
+        Allocation, on_delete=models.CASCADE, null=True, related_name="mails", db_index=False
+    )
+    created_at = models.DateTimeField(_("queued"))
+    due_at = models.DateTimeField(_("due"))
+    lease_token = models.UUIDField(null=True)
+    leased_until = models.DateTimeField(null=True)
+    attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
+    sent_at = models.DateTimeField(_("sent"), null=True)
+    provider_id = models.CharField(_("provider's id"), max_length=200, blank=True, default="")
+    note = models.CharField(_("last answer"), max_length=300, blank=True, default="")
+
+    class Meta:
+        verbose_name = _("mail")
+        verbose_name_plural = _("outbox")
+        ordering = ["-id"]
+        constraints = [
+            # A cancelled mail never left; whoever it was for may be told of the same restock later.
+            models.UniqueConstraint(
+                fields=["allocation"], condition=Q(allocation__isnull=False), name="backorders_told_of_units_once"
+            ),
+            models.UniqueConstraint(
+                fields=["subscription", "restock"], condition=~Q(state="cancelled"), name="backorders_told_once"
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["priority", "due_at", "id"],
+                condition=Q(state__in=["queued", "leased", "sending"]),
+                name="backorders_mail_due",
+            ),
+            # Partial, because a wave of 100,000 rows has no backorder: every index it does not touch makes it faster.
+            models.Index(fields=["backorder"], condition=Q(backorder__isnull=False), name="backorders_mail_backorder"),
+            models.Index(fields=["lease_token"], condition=Q(lease_token__isnull=False), name="backorders_mail_lease"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} · {self.get_state_display()}"
+
+
+class SuppressedAddress(models.Model):
+    """An address that bounced or complained. Never mailed again until staff remove the row."""
+
+    email_key = models.CharField(_("address"), max_length=254, unique=True)
+    reason = models.CharField(_("reason"), max_length=60, blank=True, default="")
+    suppressed_at = models.DateTimeField(_("since"))
+
+    class Meta:
+        verbose_name = _("suppressed address")
+        verbose_name_plural = _("suppressed addresses")
+
+    def __str__(self) -> str:
+        return masked(self.email_key)

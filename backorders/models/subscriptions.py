@@ -1,0 +1,126 @@
+"""Somebody wants to be told when an item is really here."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from backorders.domain.tokens import Purpose
+from backorders.models.stock import StockItem
+from backorders.models.waves import Restock
+
+LIVE = ("pending", "waiting", "told")
+
+
+class SubscriptionQuerySet(models.QuerySet["Subscription"]):
+    def live(self) -> SubscriptionQuerySet:
+        return self.filter(state__in=LIVE)
+
+    def waiting(self) -> SubscriptionQuerySet:
+        return self.filter(state=Subscription.State.WAITING)
+
+    def wait_again(self) -> int:
+        """Told in vain: back to the place they had. ``told_at`` stays, so that nobody is told twice in a short time."""
+        return self.update(state=Subscription.State.WAITING, restock=None)
+
+    def never_told(self) -> int:
+        """The mail did not leave: they wait as if nothing had been."""
+        return self.update(state=Subscription.State.WAITING, restock=None, told_at=None)
+
+    def close(self, because: Subscription.Closed, now: datetime) -> int:
+        return self.live().update(state=Subscription.State.CLOSED, closed_because=because, closed_at=now)
+
+    def in_line(self) -> SubscriptionQuerySet:
+        """Those who asked first come first; the id makes the order total."""
+        return self.order_by("placed_at", "id")
+
+
+class Subscription(models.Model):
+    """pending (not confirmed) -> waiting -> told -> closed; told -> waiting when the shelf was empty again too soon."""
+
+    class State(models.TextChoices):
+        PENDING = "pending", _("not confirmed")
+        WAITING = "waiting", _("waiting")
+        TOLD = "told", _("told")
+        CLOSED = "closed", _("closed")
+
+    class Closed(models.TextChoices):
+        NOT = "", "–"
+        BOUGHT = "bought", _("bought it")
+        SERVED = "served", _("was told in time")
+        LEFT = "left", _("left")
+        BY_STAFF = "staff", _("closed by staff")
+        EXPIRED = "expired", _("never confirmed")
+        UNDELIVERABLE = "undeliverable", _("mail could not be delivered")
+
+    item = models.ForeignKey(StockItem, on_delete=models.CASCADE, related_name="subscriptions", verbose_name=_("item"))
+    email = models.EmailField(_("e-mail"))
+    email_key = models.CharField(max_length=254, editable=False)
+    customer = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("customer"),
+    )
+    quantity = models.PositiveIntegerField(_("units wanted"), default=1)
+    language = models.CharField(_("language"), max_length=16, blank=True, default="")
+    time_zone = models.CharField(_("time zone"), max_length=64, blank=True, default="")
+    state = models.CharField(_("state"), max_length=10, choices=State, default=State.PENDING)
+    closed_because = models.CharField(
+        _("closed because"), max_length=20, choices=Closed, default=Closed.NOT, blank=True
+    )
+    placed_at = models.DateTimeField(_("asked"))
+    confirmed_at = models.DateTimeField(_("confirmed"), null=True, blank=True)
+    told_at = models.DateTimeField(_("told"), null=True, blank=True)
+    restock = models.ForeignKey(
+        Restock,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        db_index=False,
+        verbose_name=_("told of"),
+    )
+    closed_at = models.DateTimeField(_("closed"), null=True, blank=True)
+
+    objects = SubscriptionQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("subscription")
+        verbose_name_plural = _("subscriptions")
+        ordering = ["placed_at", "id"]
+        permissions = [("view_addresses", _("Can see the e-mail addresses of people who wait"))]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["item", "email_key"], condition=Q(state__in=LIVE), name="backorders_one_live_request"
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["item", "placed_at", "id"], condition=Q(state="waiting"), name="backorders_waiting"),
+            models.Index(fields=["item", "told_at"], condition=Q(state="told"), name="backorders_told"),
+            models.Index(fields=["email_key"], condition=Q(state="pending"), name="backorders_pending"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.item_id} · {self.get_state_display()}"
+
+
+class SubscriptionToken(models.Model):
+    """One secret link. Only the hash is kept; it opens one door for one subscription."""
+
+    subscription = models.ForeignKey(Subscription, on_delete=models.CASCADE, related_name="tokens")
+    purpose = models.CharField(max_length=10, choices=[(purpose.value, purpose.value) for purpose in Purpose])
+    digest = models.CharField(max_length=64, unique=True)
+    created_at = models.DateTimeField()
+    expires_at = models.DateTimeField(null=True)
+    used_at = models.DateTimeField(null=True)
+
+    class Meta:
+        verbose_name = _("link")
+        verbose_name_plural = _("links")

@@ -1,0 +1,1 @@
+"""Floor 2: questions. Bulk first; they never write."""

@@ -1,0 +1,53 @@
+"""Who is waiting to be told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from django.db.models import Count
+from django.utils import timezone
+
+from backorders.domain.tokens import Purpose, digest_of, looks_like_a_token
+from backorders.errors import InvalidToken
+from backorders.models import Subscription, SubscriptionToken
+from backorders.models.stock import attach_products
+
+
+def subscription_behind(token: str, purpose: Purpose, now: datetime | None = None) -> Subscription:
+    """The subscription a link speaks of. Raises ``InvalidToken`` for every link that opens nothing (any more)."""
+    return token_row(token, purpose, now or timezone.now()).subscription
+
+
+def token_row(token: str, purpose: Purpose, now: datetime) -> SubscriptionToken:
+    if not looks_like_a_token(token):
+        raise InvalidToken
+    rows = SubscriptionToken.objects.select_related("subscription__item")
+    row = rows.filter(digest=digest_of(token, purpose), purpose=purpose).first()
+    if row is None or (row.expires_at is not None and row.expires_at <= now):
+        raise InvalidToken
+    return row
+
+
+def confirmed_together(subscription: Subscription) -> list[Subscription]:
+    """The unconfirmed requests of the same mailbox, which one confirmation covers; each with its ``item.product``."""
+    pending = Subscription.objects.filter(email_key=subscription.email_key, state=Subscription.State.PENDING)
+    found = list(pending.select_related("item").in_line())
+    attach_products([row.item for row in found])
+    return found
+
+
+def subscriptions_of(customer: Any) -> list[Subscription]:
+    """The live requests of a signed-in customer, oldest first, each with its ``item.product``."""
+    if not getattr(customer, "is_authenticated", False):
+        return []
+    found = list(Subscription.objects.live().filter(customer=customer).select_related("item").in_line())
+    attach_products([row.item for row in found])
+    return found
+
+
+def waiting_counts(item_ids: Iterable[int]) -> dict[int, int]:
+    """How many people wait to be told, per item, in one query; items without any are left out."""
+    rows = Subscription.objects.waiting().filter(item_id__in=list(item_ids)).order_by()
+    return dict(rows.values_list("item_id").annotate(people=Count("id")))

@@ -1,0 +1,343 @@
+"""Every mail leaves through here: claimed by one statement, checked again, marked before and after the call."""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import connection, transaction
+from django.db.models import F, Q
+from django.utils import timezone
+
+from backorders.conf import conf
+from backorders.domain.outbox import PAUSE_UNREACHABLE, PRIORITY, MailKind, MailState, Outcome, pause_before
+from backorders.domain.tokens import Purpose, digest_of, new_token
+from backorders.models import OutgoingMail, Subscription, SubscriptionToken, SuppressedAddress
+from backorders.models.subscriptions import SubscriptionQuerySet
+from backorders.queries.outbox import DOORS, Facts, Tokens, Verdict, facts_for, message_for, recipient_of, verdict_on
+from backorders.services.announce import announce
+from backorders.services.locks import locked_item
+from backorders.services.mailer import Answer, Mailer, note_of
+from backorders.services.wake import wake
+from backorders.signals import mail_failed, mail_sent
+
+log = logging.getLogger(__name__)
+
+CLOCK_SKEW = timedelta(seconds=2)
+"""Rows are written by web servers whose clocks may run ahead of the database's; no pause between attempts is this short."""
+
+UNSENT = (MailState.QUEUED, MailState.LEASED)
+
+
+@dataclass(slots=True)
+class Delivered:
+    """What one run did, by final state of the mails it touched."""
+
+    counts: dict[str, int] = field(default_factory=dict)
+    is_unfinished: bool = False
+    """Time ran out before the work did."""
+    is_down: bool = False
+    """The mail server could not be reached."""
+
+    def add(self, state: str) -> None:
+        self.counts[state] = self.counts.get(state, 0) + 1
+
+    @property
+    def total(self) -> int:
+        return sum(self.counts.values())
+
+
+def queue_mail(*, kind: MailKind, now: datetime, **about: Any) -> OutgoingMail:
+    """This will put one mail into the outbox, in the caller's transaction. ``about``: subscription, restock, backorder, allocation."""
+    mail = OutgoingMail.objects.create(kind=kind, priority=PRIORITY[kind], created_at=now, due_at=now, **about)
+    wake("deliver_due_mail")
+    return mail
+
+
+def cancel_mail(*, subscriptions: SubscriptionQuerySet, because: str) -> int:
+    """This will stop what has not left yet of telling these people. A mail the server is being told right now is past that.
+
+    The caller holds the item's lock. Confirmations are not touched: one covers every open request of its mailbox.
+    """
+    rows = OutgoingMail.objects.filter(subscription__in=subscriptions, state__in=UNSENT, kind=MailKind.BACK_IN_STOCK)
+    return rows.update(state=MailState.CANCELLED, note=because, lease_token=None, leased_until=None)
+
+
+def never() -> bool:
+    return False
+
+
+def deliver_due(*, limit: int | None = None, is_over: Callable[[], bool] = never) -> Delivered:
+    """This will send up to ``limit`` due mails (default ``MAIL_BATCH``) and return what became of them.
+
+    ``is_over`` is asked before each mail; what is left then goes back into the queue. Safe to run any number of times at
+    once. A process killed between the server's "accepted" and our mark sends that one mail twice
+    (``ON_UNKNOWN = "resend"``) or leaves it for staff (``"hold"``); none is ever lost.
+    """
+    done = Delivered()
+    mails = _claim(limit or conf.mail_batch)
+    if mails:
+        with Mailer() as mailer:
+            for batch in _with_facts(mails):
+                _deliver(batch, mailer, done, is_over)
+        _put_back(mails)
+    return done
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Claimed mails and what they need to know; ``facts`` is ``None`` when it could not be read."""
+
+    mails: list[OutgoingMail]
+    facts: Facts | None
+    trouble: str = ""
+
+
+def _with_facts(mails: list[OutgoingMail]) -> Iterator[Batch]:
+    """Read in bulk; when one product breaks the reading, one by one, so that it costs its own mail only."""
+    try:
+        yield Batch(mails, facts_for(mails, timezone.now()))
+        return
+    except Exception:
+        log.exception("A batch of mails could not be prepared; each is tried alone.")
+    for mail in mails:
+        try:
+            yield Batch([mail], facts_for([mail], timezone.now()))
+        except Exception as trouble:
+            yield Batch([mail], None, note_of(trouble))
+
+
+def _deliver(batch: Batch, mailer: Mailer, done: Delivered, is_over: Callable[[], bool]) -> None:
+    facts = batch.facts
+    if facts is None:
+        for mail in batch.mails:
+            done.add(_settle(mail, Answer(Outcome.TRY_LATER, batch.trouble)) if _mark_sending(mail) else LOST)
+        return
+    true = [mail for mail in batch.mails if _stays(mail, verdict_on(mail, facts), done)]
+    tokens = _new_tokens(true, timezone.now())
+    for mail in true:
+        if done.is_down or is_over():
+            return
+        done.add(_send(mail, facts, tokens.get(mail.id, {}), mailer, done))
+
+
+def _put_back(mails: list[OutgoingMail]) -> None:
+    """What was claimed and not come to goes back into the queue."""
+    left = OutgoingMail.objects.filter(lease_token=mails[0].lease_token, state=MailState.LEASED)
+    left.update(state=MailState.QUEUED, lease_token=None, leased_until=None)
+
+
+def drain(*, seconds: float, is_stopping: Callable[[], bool] = never) -> Delivered:
+    """This will deliver batch after batch until nothing is due, ``seconds`` have passed, or the mail server is gone."""
+    whole, end = Delivered(), time.monotonic() + seconds
+
+    def is_over() -> bool:
+        return is_stopping() or time.monotonic() >= end
+
+    while (done := deliver_due(is_over=is_over)).total:
+        for state, count in done.counts.items():
+            whole.counts[state] = whole.counts.get(state, 0) + count
+        if is_over():
+            whole.is_unfinished = True
+            break
+        if done.is_down:
+            break
+    return whole
+
+
+# claiming
+
+
+def database_now() -> datetime:
+    """The one clock by which mails are due and leases end: two workers may disagree about the time, the database does not."""
+    with connection.cursor() as cursor:
+        if connection.vendor == "sqlite":
+            cursor.execute("SELECT strftime('%Y-%m-%d %H:%M:%f', 'now')")
+        else:
+            cursor.execute(
+                "SELECT CURRENT_TIMESTAMP(6)" if connection.vendor == "mysql" else "SELECT clock_timestamp()"
+            )
+        value = cursor.fetchone()[0]
+    moment = datetime.fromisoformat(value) if isinstance(value, str) else value
+    return moment if timezone.is_aware(moment) else timezone.make_aware(moment, timezone.get_fixed_timezone(0))
+
+
+def _claim(limit: int) -> list[OutgoingMail]:
+    """Lease due mails to this process with one UPDATE. Every later write carries the lease token: who wakes late writes nothing."""
+    token, clock = uuid.uuid4(), database_now()
+    lost = [MailState.LEASED, MailState.SENDING] if conf.on_unknown == "resend" else [MailState.LEASED]
+    due = OutgoingMail.objects.filter(
+        Q(state=MailState.QUEUED, due_at__lte=clock + CLOCK_SKEW) | Q(state__in=lost, leased_until__lte=clock),
+        state__in=[MailState.QUEUED, MailState.LEASED, MailState.SENDING],
+    ).order_by("priority", "due_at", "id")
+    with transaction.atomic():  # SKIP LOCKED wants one; SQLite has no row locks, there the single statement is enough
+        claimed = _lease(
+            due.select_for_update(skip_locked=True, of=("self",)).values("id")[:limit], token, clock + conf.lease
+        )
+    if not claimed:
+        return []
+    related = ("subscription__item", "restock", "backorder__item", "allocation")
+    return list(
+        OutgoingMail.objects.filter(lease_token=token).select_related(*related).order_by("priority", "due_at", "id")
+    )
+
+
+def _lease(due: Any, token: uuid.UUID, until: datetime) -> int:
+    """The ids are chosen and marked in one statement; as an array on PostgreSQL, which may run a LIMITed IN more than once."""
+    inner, params = due.query.get_compiler(connection=connection).as_sql()
+    array, rows = "= ANY(ARRAY(%s))", "IN (SELECT id FROM (%s) AS chosen)"
+    chosen = (array if connection.vendor == "postgresql" else rows) % inner
+    meta = OutgoingMail._meta
+    fields: Any = {field.name: field for field in meta.concrete_fields}
+    values = [
+        fields[name].get_db_prep_save(value, connection)
+        for name, value in (("state", MailState.LEASED.value), ("lease_token", token), ("leased_until", until))
+    ]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"UPDATE {meta.db_table} SET state = %s, lease_token = %s, leased_until = %s WHERE id {chosen}",  # noqa: S608 - our own names
+            [*values, *params],
+        )
+        return int(cursor.rowcount)
+
+
+def _mine(mail: OutgoingMail, *states: MailState) -> Any:
+    """The row, as long as it is still leased to us."""
+    return OutgoingMail.objects.filter(id=mail.id, lease_token=mail.lease_token, state__in=states)
+
+
+def _stays(mail: OutgoingMail, verdict: Verdict, done: Delivered) -> bool:
+    if mail.attempts >= conf.max_attempts:
+        verdict = Verdict(False, MailState.DEAD, mail.note or "too many attempts")
+    if verdict.is_true:
+        return True
+    _end(mail, verdict.end, verdict.because)
+    done.add(verdict.end)
+    return False
+
+
+# sending
+
+
+def _new_tokens(mails: list[OutgoingMail], now: datetime) -> dict[int, dict[Purpose, str]]:
+    """Fresh secret links for each mail that carries some; only hashes are kept."""
+    tokens: dict[int, dict[Purpose, str]] = {}
+    rows: list[SubscriptionToken] = []
+    for mail in mails:
+        for door in DOORS.get(MailKind(mail.kind), ()):
+            tokens.setdefault(mail.id, {})[door] = token = new_token()
+            rows.append(
+                SubscriptionToken(
+                    subscription_id=mail.subscription_id or 0,
+                    purpose=door,
+                    digest=digest_of(token, door),
+                    created_at=now,
+                    expires_at=now + conf.confirm_within if door is Purpose.CONFIRM else None,
+                )
+            )
+    SubscriptionToken.objects.bulk_create(rows)
+    return tokens
+
+
+LOST = "lost_lease"
+"""Another worker has taken the mail over."""
+
+
+def _mark_sending(mail: OutgoingMail) -> bool:
+    """Stored before the network call, with the attempt counted: a mail that kills the process does so a few times only."""
+    until = database_now() + conf.lease
+    marks = {"state": MailState.SENDING, "attempts": F("attempts") + 1, "leased_until": until}
+    is_ours = bool(_mine(mail, MailState.LEASED).update(**marks))
+    mail.attempts += is_ours
+    return is_ours
+
+
+def _send(mail: OutgoingMail, facts: Facts, tokens: Tokens, mailer: Mailer, done: Delivered) -> str:
+    """One mail: marked before the call and again after it. One row's trouble stays its own."""
+    if not _mark_sending(mail):
+        return LOST
+    try:
+        message = message_for(mail, facts, tokens=tokens)
+    except Exception as trouble:
+        log.exception("Mail %s cannot be written.", mail.id)
+        return _settle(mail, Answer(Outcome.TRY_LATER, note_of(trouble)))
+    answer = mailer.send(message)
+    done.is_down = answer.outcome is Outcome.UNREACHABLE
+    return _settle(mail, answer)
+
+
+def _settle(mail: OutgoingMail, answer: Answer) -> str:
+    if answer.outcome is Outcome.ACCEPTED:
+        marks = {"state": MailState.SENT, "sent_at": timezone.now(), "provider_id": answer.provider_id, "note": ""}
+        _mine(mail, MailState.SENDING).update(**marks, lease_token=None, leased_until=None)
+        announce(mail_sent, mail_id=mail.id, kind=mail.kind)
+        return MailState.SENT
+    if answer.outcome is Outcome.UNREACHABLE:
+        return _queue_again(mail, PAUSE_UNREACHABLE, answer.note, attempts=mail.attempts - 1)
+    if answer.outcome is Outcome.REFUSED or mail.attempts >= conf.max_attempts:
+        _end(mail, MailState.DEAD, answer.note)
+        return MailState.DEAD
+    if answer.outcome is Outcome.UNKNOWN and conf.on_unknown == "hold":
+        _mine(mail, MailState.SENDING).update(note=answer.note)
+        return MailState.SENDING
+    pause = pause_before(mail.attempts, jitter=random.random())  # noqa: S311 - spreads load, guards nothing
+    return _queue_again(mail, pause, answer.note, attempts=mail.attempts)
+
+
+def _queue_again(mail: OutgoingMail, pause: timedelta, note: str, *, attempts: int) -> str:
+    marks = {"state": MailState.QUEUED, "due_at": database_now() + pause, "note": note, "attempts": attempts}
+    _mine(mail, MailState.SENDING).update(**marks, lease_token=None, leased_until=None)
+    return MailState.QUEUED
+
+
+@transaction.atomic
+def _end(mail: OutgoingMail, state: MailState, because: str) -> None:
+    """The mail will not leave. Whoever waited for it keeps the place; only a suppressed address ends the request.
+
+    A ``dead`` mail leaves its reader "told": staff see it in the outbox and may send it again.
+    """
+    locked_item(recipient_of(mail).item_id)
+    ended = _mine(mail, MailState.LEASED, MailState.SENDING).update(
+        state=state, note=because[:300], lease_token=None, leased_until=None
+    )
+    if not ended:
+        return
+    if mail.kind == MailKind.BACK_IN_STOCK:
+        told = Subscription.objects.filter(
+            id=mail.subscription_id or 0, state=Subscription.State.TOLD, restock=mail.restock
+        )
+        if state is MailState.CANCELLED:
+            told.never_told()
+            _forget_being_told(mail)
+        if state is MailState.SUPPRESSED:
+            told.close(Subscription.Closed.UNDELIVERABLE, timezone.now())
+    if state is MailState.DEAD:
+        announce(mail_failed, mail_id=mail.id, kind=mail.kind, reason=because)
+
+
+def _forget_being_told(mail: OutgoingMail) -> None:
+    """The shelf emptied while this mail was on its way out, and then the server sent it back: nobody was told after all."""
+    back_in_line = Subscription.objects.filter(id=mail.subscription_id or 0, state=Subscription.State.WAITING)
+    back_in_line.filter(told_at=mail.created_at).update(told_at=None)
+
+
+def suppress(*, email_key: str, reason: str, now: datetime) -> None:
+    """This will make sure that an address is never mailed again."""
+    SuppressedAddress.objects.get_or_create(email_key=email_key, defaults={"reason": reason, "suppressed_at": now})
+
+
+def send_again(*, mail_ids: list[int]) -> int:
+    """This will queue mails again that were given up, or whose fate nobody knows. Returns how many."""
+    now = database_now()
+    stuck = Q(state=MailState.DEAD) | Q(state=MailState.SENDING, leased_until__lte=now)
+    rows = OutgoingMail.objects.filter(stuck, id__in=mail_ids)
+    count = rows.update(state=MailState.QUEUED, due_at=now, attempts=0, lease_token=None, leased_until=None)
+    if count:
+        wake("deliver_due_mail")
+    return count

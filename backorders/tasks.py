@@ -1,0 +1,45 @@
+"""Celery tasks: a name, ids, one call. ``**_later`` lets old workers meet new messages during a deploy."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any
+
+from celery import shared_task
+
+from backorders.models import StockItem
+from backorders.services.outbox import drain
+from backorders.services.stock import look_at, sweep_stock
+from backorders.services.subscriptions import tidy_subscriptions
+from backorders.services.wake import wake
+from backorders.services.waves import release_waves as release
+
+_SECONDS = 20
+"""A tick drains at most this long and then asks for another: no long task, so no broker delivers it twice."""
+
+
+@shared_task(name="backorders.look_at_item", ignore_result=True)
+def look_at_item(*, item_id: int, **_later: Any) -> None:
+    with suppress(StockItem.DoesNotExist):  # it was deleted since
+        look_at(item_id=item_id)
+
+
+@shared_task(name="backorders.sweep_stock", ignore_result=True)
+def sweep(**_later: Any) -> None:
+    sweep_stock()
+
+
+@shared_task(name="backorders.release_waves", ignore_result=True)
+def release_waves(**_later: Any) -> None:
+    release()
+
+
+@shared_task(name="backorders.deliver_due_mail", ignore_result=True)
+def deliver_due_mail(**_later: Any) -> None:
+    if drain(seconds=_SECONDS).is_unfinished:
+        wake("deliver_due_mail")
+
+
+@shared_task(name="backorders.tidy", ignore_result=True)
+def tidy(**_later: Any) -> None:
+    tidy_subscriptions()

@@ -1,0 +1,323 @@
+"""``{% load backorders %}``: what a shop's own templates say about a product that may not be on the shelf.
+
+Every tag draws a template of ``backorders/tags/`` that a shop may override, and every one can be kept: ``as name``.
+One request asks for one product's availability once; ``{% backorder_prefetch products %}`` asks for a whole list at once.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterable, Iterator
+from datetime import datetime, time
+from decimal import Decimal
+from typing import Any
+from urllib.parse import urlsplit
+
+from django import template
+from django.contrib.auth import get_user_model
+from django.http import HttpRequest
+from django.template import Context
+from django.utils import timezone, translation
+from django.utils.safestring import SafeString, mark_safe
+
+from backorders.conf import conf
+from backorders.domain.availability import Availability, State
+from backorders.domain.windows import Promise, Window
+from backorders.domain.wording import babel_locale
+from backorders.errors import NotSellable
+from backorders.models import Subscription
+from backorders.queries.alternatives import alternatives_to
+from backorders.queries.availability import availability_for
+from backorders.queries.outbox import absolute
+from backorders.queries.subscriptions import subscriptions_of
+from backorders.shop import Described, Sellable, sellables
+from backorders.shop.customers import proven_address
+from backorders.storefront.outcomes import anchor_of, outcome_for, without_outcome
+from backorders.storefront.wording import button_of, invitation_of, shown, window_as_time, window_in_words
+
+log = logging.getLogger(__name__)
+register = template.Library()
+
+
+# what the shop's pages say
+
+
+@register.simple_tag(takes_context=True)
+def backorder_badge(context: Context, product: Any) -> str:
+    """Icon and word, for product cards and lists."""
+    answer = _answer(context, product)
+    return "" if answer is None else _draw(context, "badge", {"shown": shown(answer), "availability": answer})
+
+
+@register.simple_tag(takes_context=True)
+def backorder_status(context: Context, product: Any, quantity: int | None = None) -> str:
+    """Badge, date and small print, for the product page; with ``quantity``, the shorter form for a line of the cart."""
+    answer = _answer(context, product)
+    if answer is None:
+        return ""
+    values = {"shown": shown(answer, quantity=quantity), "availability": answer, "product": product}
+    return _draw(context, "status", values)
+
+
+@register.simple_tag(takes_context=True)
+def backorder_availability(context: Context, product: Any) -> Availability | None:
+    """The answer itself, for conditions: ``{% backorder_availability product as it %}{% if it.can_order %}``. Draws nothing."""
+    return _answer(context, product)
+
+
+@register.simple_tag(takes_context=True)
+def backorder_button_label(context: Context, product: Any) -> str:
+    """What the buy button says: "Add to basket", "Backorder now", "Pre-order now"; else the state in words."""
+    answer = _answer(context, product)
+    return "" if answer is None else button_of(answer)
+
+
+@register.simple_tag(takes_context=True)
+def backorder_window(context: Context, window: Promise) -> str:
+    """A date window in words, inside ``<time>``: for carts, orders and mails. Says so when there is no date."""
+    if not hasattr(window, "is_known"):
+        return ""
+    return _draw(context, "window", {"window": window, "words": window_as_time(window)})
+
+
+@register.filter
+def backorder_words(window: Promise) -> str:
+    """The same as plain text, for text mails and attributes: ``{{ place.window|backorder_words }}``."""
+    return window_in_words(window) if hasattr(window, "is_known") else ""
+
+
+@register.filter
+def backorder_price(described: Described) -> str:
+    """A described product's price as its reader writes money, or an empty string."""
+    from babel.numbers import format_currency  # slow import: locale data stay unread until needed
+
+    price = getattr(described, "price", None)
+    if price is None:
+        return ""
+    locale = babel_locale(translation.get_language() or "en")
+    return str(format_currency(price, described.currency or conf.currency, locale=locale))
+
+
+@register.filter
+def backorder_url(described: Described) -> str:
+    """The product's page as the shop names it; anything but a path or a web address is dropped."""
+    return _web(getattr(described, "url", ""))
+
+
+@register.filter
+def backorder_image(described: Described) -> str:
+    """The product's picture, under the same rule."""
+    return _web(getattr(described, "image", ""))
+
+
+@register.filter
+def backorder_anchor(reference: str) -> str:
+    """The ``id`` under which ``backorder_subscribe`` stands on the page."""
+    return anchor_of(reference)
+
+
+# asking to be told
+
+
+@register.simple_tag(takes_context=True)
+def backorder_subscribe(
+    context: Context, product: Any, quantity: int | None = None, next: str | None = None, form: Any = None
+) -> str:
+    """The form "tell me when it is back", in place; nothing while the product can be bought or will never come back.
+
+    ``next`` is the local path to come back to (this page unless said otherwise). A customer whose address is proven
+    presses one button; one who waits already is told so, and may leave.
+    """
+    answer, sellable = _answer(context, product), _identify(product)
+    if answer is None or sellable is None or not answer.can_subscribe:
+        return ""
+    request = _request(context)
+    user = getattr(request, "user", None)
+    here = without_outcome(request.get_full_path()) if request is not None else ""
+    values = {
+        "product": product,
+        "availability": answer,
+        "reference": sellable.reference,
+        "anchor": anchor_of(sellable.reference),
+        "heading": invitation_of(answer),
+        "outcome": outcome_for(request, sellable.reference),
+        "request_kept": _request_of(user, sellable),
+        "proven": proven_address(user),
+        "email": form["email"].value() if form else _own_address(user),
+        "quantity": quantity,
+        "next": here if next is None else next,
+        "form": form,
+    }
+    return _draw(context, "subscribe", values)
+
+
+def _request_of(user: Any, sellable: Sellable) -> Subscription | None:
+    """The signed-in customer's own request about this product, once it is confirmed."""
+    if not getattr(user, "is_authenticated", False):
+        return None
+    mine = (Subscription.State.WAITING, Subscription.State.TOLD)
+    for subscription in subscriptions_of(user):
+        about = (subscription.item.content_type_id, subscription.item.object_id)
+        if about == (sellable.content_type_id, sellable.object_id) and subscription.state in mine:
+            return subscription
+    return None
+
+
+def _own_address(user: Any) -> str:
+    """WCAG 3.3.7: what the shop knows is not asked again."""
+    if not getattr(user, "is_authenticated", False):
+        return ""
+    return str(getattr(user, get_user_model().get_email_field_name(), "") or "")
+
+
+# what else there is
+
+
+@register.simple_tag(takes_context=True)
+def backorder_alternatives(context: Context, product: Any, limit: int = 4) -> str:
+    """Up to ``limit`` substitutes that can be bought now; nothing while the product itself is on the shelf."""
+    answer = _answer(context, product)
+    if answer is None or answer.for_sale:
+        return ""
+    substitutes = alternatives_to(product, limit=limit)
+    _memory(context).update({substitute.product: substitute.availability for substitute in substitutes})
+    cards = [{"substitute": each, "shown": shown(each.availability)} for each in substitutes]
+    anchor = anchor_of(sellables.identify(product).reference)
+    return _draw(context, "alternatives", {"product": product, "cards": cards, "anchor": anchor}) if cards else ""
+
+
+# what machines read
+
+SCHEMA = {
+    State.IN_STOCK: "InStock",
+    State.LOW_STOCK: "LimitedAvailability",
+    State.BACKORDER: "BackOrder",
+    State.PREORDER: "PreOrder",
+    State.COMING_SOON: "OutOfStock",
+    State.OUT_OF_STOCK: "OutOfStock",
+    State.DISCONTINUED: "Discontinued",
+}
+"""https://schema.org/ItemAvailability. What is only announced cannot be ordered, so it is out of stock with a start."""
+
+_UNSAFE_IN_SCRIPT = {ord("<"): "\\u003C", ord(">"): "\\u003E", ord("&"): "\\u0026"}
+
+
+@register.simple_tag(takes_context=True)
+def backorder_jsonld(context: Context, product: Any) -> str:
+    """A schema.org Product with its Offer, as a JSON-LD data block (no script: a strict CSP lets it be)."""
+    answer, sellable = _answer(context, product), _identify(product)
+    if answer is None or sellable is None:
+        return ""
+    described = sellable.adapter.describe([sellable.pk]).get(sellable.pk)
+    if described is None:
+        return ""
+    data = json.dumps(_schema_of(described, answer), ensure_ascii=False).translate(_UNSAFE_IN_SCRIPT)
+    return _draw(context, "jsonld", {"json": mark_safe(data)})  # noqa: S308 - nothing can close the element
+
+
+def _schema_of(described: Described, answer: Availability) -> dict[str, Any]:
+    url = absolute(described.url)
+    offer: dict[str, Any] = {
+        "@type": "Offer",
+        "url": url,
+        "availability": f"https://schema.org/{SCHEMA[answer.state]}",
+        "availabilityStarts": _starts(answer),
+        "price": _plain(described.price),
+        "priceCurrency": (described.currency or conf.currency) if described.price is not None else "",
+    }
+    thing = {
+        "@context": "https://schema.org",
+        "@type": "Product",
+        "@id": f"{url}#product" if url else "",
+        "name": described.title,
+        "sku": described.sku,
+        "image": absolute(described.image),
+        "offers": {name: value for name, value in offer.items() if value},
+    }
+    return {name: value for name, value in thing.items() if value}
+
+
+def _starts(answer: Availability) -> str:
+    """The upper end of the window: feeds want one date with a zone, and this is the one we stand by."""
+    if answer.for_sale or not isinstance(answer.window, Window):
+        return ""
+    return datetime.combine(answer.window.latest, time.min, timezone.get_default_timezone()).isoformat()
+
+
+def _plain(price: Decimal | None) -> str:
+    return "" if price is None else f"{price:f}"
+
+
+# asking once
+
+
+@register.simple_tag(takes_context=True)
+def backorder_prefetch(context: Context, products: Iterable[Any]) -> str:
+    """This will ask for a whole list at once, so that the tags below it on the page cost no query.
+
+    Give it the same list or queryset that the page walks through, never a generator: that could be read only once.
+    """
+    if not isinstance(products, Iterator) and isinstance(products, Iterable):
+        wanted = [product for product in products if _identify(product) is not None]
+        _memory(context).update(availability_for(wanted))
+    return ""
+
+
+def _answer(context: Context, product: Any) -> Availability | None:
+    """One product's availability, from memory where this page has asked before; ``None`` for what is not sellable."""
+    if _identify(product) is None:
+        return None
+    memory = _memory(context)
+    if product not in memory:
+        memory.update(availability_for([product]))
+    return memory[product]
+
+
+def _memory(context: Context) -> dict[Any, Availability]:
+    """It lives as long as the request: tags in included templates see it too. Without a request, as long as the context."""
+    request = _request(context)
+    home = context.dicts[0] if request is None else request.__dict__
+    memory: dict[Any, Availability] = home.setdefault("_backorders_answers", {})
+    return memory
+
+
+def _request(context: Context) -> HttpRequest | None:
+    """The request, also in shops without the context processor of that name."""
+    return getattr(context, "request", None) or context.get("request")
+
+
+_told: set[str] = set()
+
+
+def _identify(product: Any) -> Sellable | None:
+    """A mistake in a template must not take the shop's page down: it is logged once per kind of thing, with what to do."""
+    try:
+        return sellables.identify(product)
+    except NotSellable as problem:
+        kind = f"{type(product).__module__}.{type(product).__qualname__}"
+        if kind not in _told:
+            _told.add(kind)
+            log.error("A backorders template tag drew nothing. %s", problem)
+        return None
+
+
+# drawing
+
+
+def _draw(context: Context, name: str, values: dict[str, Any]) -> SafeString:
+    """Renders one of our templates as an inclusion tag would, through the engine of the page, without context processors."""
+    assert context.template is not None  # noqa: S101 - a tag is only ever drawn by a template
+    engine = context.template.engine
+    inner = context.new(values | {"request": _request(context)})
+    inner.autoescape = True  # also where the page around has turned it off
+    if (token := context.get("csrf_token")) is not None:
+        inner["csrf_token"] = token
+    return SafeString(engine.get_template(f"backorders/tags/{name}.html").render(inner).strip())
+
+
+def _web(url: str) -> str:
+    try:
+        return url if urlsplit(url).scheme in ("", "http", "https") else ""
+    except ValueError:
+        return ""

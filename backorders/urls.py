@@ -1,0 +1,15 @@
+"""``path("backorders/", include("backorders.urls"))``"""
+
+from django.urls import include, path
+
+from backorders.storefront import subscriptions
+
+app_name = "backorders"
+
+urlpatterns = [
+    path("subscribe/", subscriptions.subscribe_page, name="subscribe"),
+    path("confirm/<str:token>/", subscriptions.confirm_page, name="confirm"),
+    path("leave/<str:token>/", subscriptions.leave_page, name="leave"),
+    path("requests/<int:subscription_id>/leave/", subscriptions.leave_own, name="leave-own"),
+    path("api/", include("backorders.api.urls")),
+]

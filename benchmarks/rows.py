@@ -1,0 +1,55 @@
+"""Many rows, quickly."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from django.contrib.contenttypes.models import ContentType
+from django.db import connection
+from django.utils import timezone
+
+from backorders.models import OutgoingMail, Restock, StockItem, Subscription, Wave
+from tests.hosts.models import Product
+
+
+def clear() -> None:
+    for model in (OutgoingMail, Wave, Subscription, Restock, StockItem, Product):
+        model.objects.all().delete() if connection.vendor == "sqlite" else truncate(model)
+
+
+def truncate(model: type) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(f"TRUNCATE {model._meta.db_table} CASCADE")
+
+
+def products(count: int, *, stock: int = 0) -> list[Product]:
+    rows = [Product(name=f"Product {n}", stock=stock, category=f"c{n % 200}") for n in range(count)]
+    return Product.objects.bulk_create(rows, batch_size=2000)
+
+
+def items(of: list[Product], **fields: object) -> list[StockItem]:
+    content_type = ContentType.objects.get_for_model(Product)
+    long_ago = timezone.now() - dt.timedelta(days=1)
+    defaults = {"is_watched": True, "seen_quantity": 0, "for_sale": 0, "settled_at": long_ago}
+    rows = [StockItem(content_type=content_type, object_id=str(product.pk), **{**defaults, **fields}) for product in of]
+    return StockItem.objects.bulk_create(rows, batch_size=2000)
+
+
+def subscriptions(item: StockItem, count: int) -> None:
+    start = timezone.now() - dt.timedelta(days=30)
+    rows = [
+        Subscription(
+            item=item,
+            email=f"reader{n}@example.com",
+            email_key=f"reader{n}@example.com",
+            state="waiting",
+            placed_at=start + dt.timedelta(seconds=n),
+        )
+        for n in range(count)
+    ]
+    Subscription.objects.bulk_create(rows, batch_size=2000)
+
+
+def analyse() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")

@@ -1,0 +1,289 @@
+"""The small catalogue: what Fieldfare sells, and how full each shelf is on the first morning."""
+
+from dataclasses import dataclass, field
+
+from django.utils.translation import gettext_noop as _  # marked here, translated where it is shown
+
+
+@dataclass(frozen=True, kw_only=True)
+class Situation:
+    """What the package is told about a variant whose shelf tells only half the story. Days count from the seeding."""
+
+    policy: str = "stop"
+    limit: int | None = None
+    due: tuple[int, int] | None = None
+    units: int = 24
+    confidence: str = "firm"
+    release_in: int | None = None
+    discontinued: bool = False
+    successor: str | None = None
+
+
+def out(earliest: int, latest: int, units: int = 24, confidence: str = "firm") -> Situation:
+    return Situation(due=(earliest, latest), units=units, confidence=confidence)
+
+
+def backorder(
+    earliest: int, latest: int, units: int = 30, limit: int | None = None, confidence: str = "firm"
+) -> Situation:
+    return Situation(policy="backorder", due=(earliest, latest), units=units, limit=limit, confidence=confidence)
+
+
+def backorder_without_date() -> Situation:
+    return Situation(policy="backorder")
+
+
+def preorder(release_in: int, limit: int = 200) -> Situation:
+    due = (release_in - 2, release_in)
+    return Situation(policy="preorder", release_in=release_in, limit=limit, due=due, units=limit)
+
+
+def coming_soon(release_in: int) -> Situation:
+    return Situation(release_in=release_in)
+
+
+def no_longer_made(successor: str | None = None) -> Situation:
+    return Situation(discontinued=True, successor=successor)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One variant. A name out of COLOURS is also its colour; any other has the colour of the item."""
+
+    name: str
+    price: str
+    stock: int
+    situation: Situation | None = None
+
+
+@dataclass(frozen=True)
+class Item:
+    code: str
+    title: str
+    brand: str
+    picture: str
+    colour: str
+    copy: str
+    choices: list[Choice]
+    featured: bool = False
+
+
+@dataclass(frozen=True)
+class Department:
+    name: str
+    slug: str
+    blurb: str
+    picture: str
+    colour: str
+    items: list[Item] = field(default_factory=list)
+
+
+COLOURS = {
+    "Matt black": "33373b", "Graphite": "4a5058", "Cream": "e6dcc6", "White": "ecebe6", "Sage": "7f9a83", "Moss": "4f6b46",
+    "Forest": "2f5d50", "Clay": "b96f50", "Brick": "a33b2e", "Rust": "b4532a", "Ochre": "c99a2e", "Brass": "c9a227",
+    "Sand": "c9b18c", "Sky": "6f9dbd", "Denim": "3b5b7d", "Navy": "27405f", "Petrol": "2f6d80", "Plum": "7d4a68",
+    "Rose": "d8a090", "Steel": "9aa3ab", "Oak": "b98450", "Walnut": "6f462b", "Beech": "cf9f6a", "Cherry": "8f4b32",
+    "Honey": "b5793f", "Tan": "9c6a40",
+}  # fmt: skip
+
+C = Choice
+
+DEPARTMENTS = [
+    Department(_("Kitchen"), "kitchen", _("Pans, knives and pots for every day"), "casserole", "a33b2e", [
+        Item("HEARTH", "Hearth kettle, 1.5 l", "Lund & Daughters", "kettle", "Sage",
+             "Enamelled steel on a heavy base, so it boils fast and stays where you put it. The handle folds flat and never gets "
+             "hot.\n\nThe enamel is fired twice in Ghent; small differences in shade are part of it.",
+             [C("Sage", "64.00", 12), C("Matt black", "64.00", 0, out(9, 13)), C("Cream", "64.00", 2), C("Brick", "69.00", 0)], True),
+        Item("FORGE", "Forge skillet", "Sablon Ironworks", "skillet", "Graphite",
+             "Cast iron, sanded smooth and seasoned three times with linseed oil. It arrives ready for an egg and gets better every "
+             "year.\n\nHand wash, dry on the hob, never soak.",
+             [C("20 cm", "39.00", 18), C("24 cm", "49.00", 3), C("28 cm", "62.00", 0, backorder(11, 16))]),
+        Item("SANTOKU", "Santoku knife, 17 cm", "Brandt Messer", "knife", "Walnut",
+             "A thin, tall blade for vegetables: it pushes through an onion and carries it to the pan. Carbon steel that takes a razor "
+             "edge and darkens with use.",
+             [C("Walnut", "118.00", 5), C("Oak", "112.00", 0, backorder(18, 30, confidence="estimated"))]),
+        Item("ENDGRAIN", "End-grain board", "Sablon Woodshop", "board", "Oak",
+             "The fibres stand upright, so a knife sinks between them and both stay sharp. Offcuts from furniture making, glued, "
+             "oiled and turned into something heavy.",
+             [C("Oak", "74.00", 7), C("Walnut", "89.00", 1), C("Cherry", "89.00", 0)]),
+        Item("NEST", "Nest bowls, set of four", "Studio Ardenne", "bowls", "Rose",
+             "Stoneware that stacks into the space of one. The largest holds a salad for six, the smallest one egg.",
+             [C("Rose", "58.00", 9), C("Sky", "58.00", 0, out(4, 6)), C("Moss", "58.00", 14)]),
+        Item("TURN", "Turn pepper mill", "Sablon Woodshop", "mill", "Beech",
+             "A ceramic grinder that outlives the wood around it. Twelve settings, from dust to cracked.",
+             [C("Beech", "34.00", 21), C("Walnut", "38.00", 6), C("Matt black", "36.00", 0, out(20, 34, confidence="guess"))]),
+        Item("LOW", "Low casserole, 3.5 l", "Lund & Daughters", "casserole", "Brick",
+             "Wide enough to brown a whole chicken in one layer, low enough to serve from. The lid drips back evenly.\n\n"
+             "Fits every hob, induction too, and the oven to 260 °C.",
+             [C("Brick", "149.00", 0, backorder(7, 10)), C("Forest", "149.00", 4), C("Navy", "149.00", 0, out(7, 10))], True),
+    ]),
+    Department(_("Coffee"), "coffee", _("Beans, and what turns them into a morning"), "dripper", "ecebe6", [
+        Item("STEP", "Step hand grinder", "Kontor", "grinder", "Denim",
+             "Thirty-eight millimetre steel burrs and clicks you can count: 14 for espresso, 24 for filter. Twenty grams in forty "
+             "seconds, without waking anybody.",
+             [C("Denim", "89.00", 8), C("Matt black", "89.00", 0, out(5, 8)), C("Clay", "89.00", 3)], True),
+        Item("CONE", "Cone dripper", "Studio Ardenne", "dripper", "White",
+             "A 60° cone with long ribs, so the paper breathes and the bed drains evenly. With its glass server.",
+             [C("White", "42.00", 16), C("Matt black", "42.00", 11), C("Clay", "44.00", 0)]),
+        Item("POUR", "Gooseneck kettle, 0.9 l", "Kontor", "gooseneck", "Matt black",
+             "The spout is cut at an angle that pours one thin, straight line, however much is left in it.",
+             [C("Matt black", "79.00", 0, backorder(6, 9, limit=20)), C("Steel", "74.00", 6), C("White", "79.00", 0, out(6, 9))]),
+        Item("MOKA", "Moka pot", "Officina Riva", "moka", "Steel",
+             "The eight-sided original shape, in thicker aluminium and with a valve you can take apart.",
+             [C("3 cups", "29.00", 25), C("6 cups", "36.00", 2), C("9 cups", "44.00", 0, no_longer_made("MOKA-6-CUPS"))]),
+        Item("HOUSE", "House espresso", "Fieldfare Roastery", "beans", "Rust",
+             "Brazil for chocolate, Guatemala for sweetness. Roasted on Tuesdays, sent on Wednesdays, at its best from day ten.",
+             [C("250 g", "9.50", 60), C("1 kg", "33.00", 22)]),
+        Item("GUJI", "Ethiopia Guji, filter", "Fieldfare Roastery", "beans", "Petrol",
+             "Washed, from 214 growers around Hambela. Bergamot, apricot, black tea. One harvest a year: when it is gone, the next one "
+             "sails in spring.",
+             [C("250 g", "13.50", 0, out(95, 120, units=300, confidence="estimated")), C("1 kg", "48.00", 0)]),
+        Item("PRESS", "Press pot, 1 l", "Kontor", "press", "Matt black",
+             "Double mesh and a lid that really closes. Four minutes, push, pour.",
+             [C("Matt black", "45.00", 13), C("Brass", "52.00", 0, backorder_without_date())]),
+        Item("EVERYDAY", "Everyday cup and saucer", "Studio Ardenne", "cup", "Sky",
+             "Eighteen centilitres: a flat white to the brim. Thick where you hold it, thin where you drink.",
+             [C("Sky", "19.00", 30), C("Ochre", "19.00", 3), C("Brick", "19.00", 0, out(3, 5)), C("White", "17.00", 44)]),
+    ]),
+    Department(_("Lamps"), "lamps", _("Light to read, eat and rest by"), "mushroom", "d9733a", [
+        Item("PILOT", "Pilot desk lamp", "Halden", "desklamp", "Ochre",
+             "Three joints that stay where you leave them, and a head that turns right round. Warm LED, 2,700 K, to be dimmed by a "
+             "touch.",
+             [C("Ochre", "129.00", 6), C("Matt black", "129.00", 0, out(12, 18)), C("Petrol", "129.00", 1)], True),
+        Item("DOME", "Dome pendant, 38 cm", "Halden", "pendant", "Forest",
+             "Spun from one sheet of steel. Hung sixty centimetres over a table, it lights the plates and leaves faces soft.",
+             [C("Forest", "159.00", 4), C("Cream", "159.00", 8), C("Brick", "159.00", 0, backorder(14, 20))]),
+        Item("CAP", "Cap table lamp", "Atelier Noor", "mushroom", "Rust",
+             "The shade hides the bulb from every chair in the room. A small lamp that changes a corner.",
+             [C("Rust", "98.00", 0, backorder(8, 12)), C("Sage", "98.00", 5), C("Plum", "98.00", 0)], True),
+        Item("TRIPOD", "Tripod floor lamp", "Sablon Woodshop", "tripod", "Sand",
+             "Three ash legs and a linen shade made by the last shade maker in Mechelen.",
+             [C("Sand", "219.00", 2), C("Petrol", "219.00", 0, out(25, 40, units=8, confidence="estimated"))]),
+        Item("MOON", "Paper moon lantern", "Atelier Noor", "lantern", "Cream",
+             "Mulberry paper over bamboo, folded flat for the post. Four minutes to build, years to look at.",
+             [C("50 cm", "36.00", 28), C("65 cm", "49.00", 12), C("80 cm", "68.00", 0)]),
+        Item("CAMP", "Camp lantern", "Norrsken", "portable", "Navy",
+             "Forty hours on the low setting, and a hook under its foot, so that it hangs upside down in a tent.",
+             [C("Navy", "59.00", 15), C("Brick", "59.00", 0, no_longer_made("CAMP-NAVY")), C("Moss", "59.00", 3)]),
+    ]),
+    Department(_("Bikes"), "bikes", _("Made for rain, tramlines and groceries"), "bike", "2f6d80", [
+        Item("COMMUTER", "Commuter 8", "Velo Sablon", "bike", "Petrol",
+             "Lugged steel, eight gears in the hub, a dynamo that never asks to be charged. Eleven kilos and a half, and mudguards "
+             "that reach low enough.\n\nBuilt to order in batches of thirty.",
+             [C("Frame S", "1290.00", 2), C("Frame M", "1290.00", 0, backorder(28, 42, units=12, limit=12, confidence="estimated")),
+              C("Frame L", "1290.00", 0, backorder(28, 42, units=12, limit=12, confidence="estimated"))], True),
+        Item("ORBIT", "Orbit helmet", "Norrsken", "helmet", "White",
+             "Three vents in front, one dial behind, and a visor edge that keeps drizzle off glasses.",
+             [C("S, 51-55 cm", "84.00", 9), C("M, 55-59 cm", "84.00", 0, out(3, 4)), C("L, 59-63 cm", "84.00", 12)]),
+        Item("DRYSIDE", "Dry pannier, 20 l", "Norrsken", "pannier", "Rust",
+             "Welded, not sewn. It clicks on with one hand and carries a laptop through a November.",
+             [C("Rust", "76.00", 7), C("Navy", "76.00", 5), C("Matt black", "76.00", 0, out(10, 15))]),
+        Item("RING", "Ring bell", "Velo Sablon", "bell", "Brass",
+             "One strike rings for four seconds. Turned from solid brass by somebody who used to make clocks.",
+             [C("Brass", "24.00", 33), C("Matt black", "26.00", 10)]),
+        Item("FLOOR", "Floor pump", "Velo Sablon", "pump", "Brick",
+             "A steel barrel, an ash handle, a gauge you can read standing up. Every part can be bought again.",
+             [C("", "54.00", 0)]),
+        Item("RIDGEWAY", "Ridgeway saddle", "Hollis & Sons", "saddle", "Tan",
+             "Five millimetres of vegetable-tanned leather. Stiff for two hundred kilometres, yours for twenty years.",
+             [C("Tan", "96.00", 4), C("Matt black", "96.00", 0, backorder(21, 28))]),
+        Item("KEEP", "Keep U-lock", "Norrsken", "ulock", "Graphite",
+             "Sixteen millimetres of hardened steel, two bolts, three keys, and a sleeve that is kind to paint.",
+             [C("Short", "62.00", 14), C("Long", "68.00", 6)]),
+        Item("BEAM", "Beam front light", "Norrsken", "bikelight", "Graphite",
+             "The first Beam: 60 lux, a week of commuting on one charge. We sold it for six years.",
+             [C("", "49.00", 0, no_longer_made("BEAM2"))]),
+        Item("BEAM2", "Beam 2 front light", "Norrsken", "bikelight", "Petrol",
+             "Brighter than the Beam, and its battery can be changed with a coin. 90 lux, cut off sharply so that nobody is dazzled.",
+             [C("", "59.00", 17)]),
+    ]),
+    Department(_("Books"), "books", _("To read now, or in the week they come out"), "book-clouds", "5d8fb8", [
+        Item("GARDENER", "The Patient Gardener", "Ines Vallotton", "book-garden", "56794a",
+             "Fifty-two short chapters, one a week, about a walled garden in the Jura and the woman who stopped hurrying it.",
+             [C("Hardback", "28.00", 11), C("Paperback", "16.00", 34)]),
+        Item("BREAD", "Bread in Four Movements", "Paul Ansermet", "book-bread", "b0662d",
+             "Flour, water, salt, time. Forty loaves, each with the one photograph you need.",
+             [C("Hardback", "34.00", 0, out(8, 11)), C("Paperback", "22.00", 19)]),
+        Item("CLOUDS", "A Field Guide to Clouds", "Margit Olsen", "book-clouds", "5d8fb8",
+             "How to read an afternoon. With a chart that folds out and a pencil loop.",
+             [C("Hardback", "26.00", 3)], True),
+        Item("BRIDGES", "How Bridges Stand", "Theo Brandt", "book-bridges", "8c3b3b",
+             "A bridge builder explains eleven bridges, three of which fell down.",
+             [C("Hardback", "32.00", 6), C("Paperback", "18.00", 0)]),
+        Item("FERRY", "Letters from the Night Ferry", "Hanne Lindqvist", "book-ferry", "1f3350",
+             "Every night for a winter the purser of the Oslo boat writes to a passenger whose name she never learned. The first "
+             "novel in nine years by the author of Salt Hours.",
+             [C("Hardback", "25.00", 0, preorder(24)), C("Signed hardback", "39.00", 0, preorder(24, limit=40))], True),
+        Item("REPAIR", "The Repair Shop Handbook", "A. & J. Mertens", "book-repair", "3f6f73",
+             "Zips, hinges, lamps, chairs: two hundred things that are not broken yet, only stopped.",
+             [C("Paperback", "21.00", 27)]),
+        Item("SALT", "Salt Roads, an atlas", "R. Okonjo", "book-salt", "c98a3c",
+             "Eighty maps of the ways salt has travelled, from the Sahara to the Salzkammergut.",
+             [C("Hardback", "48.00", 0, coming_soon(75))]),
+    ]),
+    Department(_("Outdoor"), "outdoor", _("Carried far, used hard, repaired"), "tent", "d08a35", [
+        Item("RIDGE", "Ridge tent", "Norrsken", "tent", "Ochre",
+             "Two poles, six pegs, four minutes. The fly goes up first, so the inside stays dry.",
+             [C("2 persons", "349.00", 3), C("3 persons", "429.00", 0, backorder(16, 22, limit=15))], True),
+        Item("TRAIL", "Trail pack, 32 l", "Norrsken", "backpack", "Forest",
+             "Waxed cotton and leather where hands and rock touch it, nothing where they do not. A frame sheet that comes out to sit "
+             "on.",
+             [C("Forest", "164.00", 6), C("Navy", "164.00", 0, out(2, 3)), C("Rust", "164.00", 10)]),
+        Item("MOOR", "Moor boots", "Hollis & Sons", "boot", "Honey",
+             "One piece of leather, welted, with a sole that can be replaced three times. Give them two weeks.",
+             [C("Size 40", "239.00", 2), C("Size 41", "239.00", 5), C("Size 42", "239.00", 0, backorder(9, 14)),
+              C("Size 43", "239.00", 0, out(9, 14)), C("Size 44", "239.00", 1), C("Size 45", "239.00", 0)], True),
+        Item("ENAMEL", "Enamel mug", "Lund & Daughters", "enamelmug", "Denim",
+             "Chips, and is better for it. Goes on the fire.",
+             [C("Denim", "14.00", 52), C("Forest", "14.00", 38), C("Brick", "14.00", 0, out(5, 7))]),
+        Item("FLASK", "Flask, 0.75 l", "Norrsken", "bottle", "Petrol",
+             "Hot for eighteen hours, cold for thirty. The lid comes apart without a tool.",
+             [C("Petrol", "36.00", 20), C("Cream", "36.00", 3), C("Plum", "36.00", 0)]),
+        Item("BEACON", "Beacon headlamp", "Norrsken", "headlamp", "Rust",
+             "A broad light for the hands and a narrow one for the path. Red on a long press, for reading beside somebody asleep.",
+             [C("", "46.00", 0, out(6, 8, units=5))], True),
+        Item("LARK", "Lark sleeping bag", "Norrsken", "sleepingbag", "Navy",
+             "Down from one farm in the Auvergne, comfortable to minus two. Opens flat into a quilt.",
+             [C("Regular", "289.00", 4), C("Long", "309.00", 0, out(30, 50, units=10, confidence="estimated"))]),
+    ]),
+    Department(_("Sound"), "sound", _("For records, radio and quiet"), "turntable", "8f4b32", [
+        Item("LOOP", "Loop headphones", "Halden", "headphones", "Graphite",
+             "Closed, wired, forty ohms. Cushions, cable and band can all be replaced with two fingers.",
+             [C("Graphite", "179.00", 8), C("Cream", "179.00", 0, backorder(13, 17))], True),
+        Item("DECK", "Deck turntable", "Halden", "turntable", "Honey",
+             "A belt, a heavy platter and an arm you set up once, with the gauge in the box.",
+             [C("Oak", "449.00", 2), C("Walnut", "469.00", 0, out(22, 36, units=6, confidence="guess"))]),
+        Item("KITCHEN", "Kitchen radio", "Atelier Noor", "radio", "Brick",
+             "One dial for the station, one for how loud. FM and DAB+, and a battery that lasts a weekend.",
+             [C("Brick", "139.00", 5), C("Sage", "139.00", 9), C("Cream", "139.00", 0, out(4, 7))], True),
+        Item("BLOCK", "Block speakers, pair", "Halden", "speaker", "Graphite",
+             "Small enough for a shelf, honest enough for a cello.",
+             [C("Graphite", "329.00", 3), C("Oak", "349.00", 0)]),
+        Item("TEMPO", "Tempo metronome", "Hollis & Sons", "metronome", "Cherry",
+             "Wound by hand, from largo to presto. It loses one beat in four hundred.",
+             [C("Cherry", "88.00", 0, preorder(38, limit=60))], True),
+    ]),
+    Department(_("Living"), "living", _("The rest of the room"), "vase", "6f9dbd", [
+        Item("DOT", "Dot notebook, A5", "Kontor", "notebook", "Denim",
+             "One hundred and ninety-two numbered pages that lie flat and take ink without a shadow.",
+             [C("Denim", "18.00", 40), C("Brick", "18.00", 25), C("Forest", "18.00", 0, out(3, 6)), C("Matt black", "18.00", 61)]),
+        Item("PLAID", "Wool blanket, 130 × 200", "Hollis & Sons", "blanket", "Sand",
+             "Lambswool, woven in Verviers, brushed once. Warm without weight.",
+             [C("Sand", "119.00", 7), C("Forest", "119.00", 2), C("Rose", "119.00", 0, backorder(19, 26))], True),
+        Item("HOUR", "Wall clock, 30 cm", "Kontor", "clock", "Cream",
+             "A silent movement behind an ash ring. It does not tick, we listened.",
+             [C("Cream", "72.00", 12), C("Sage", "72.00", 0)]),
+        Item("ROOT", "Root pot", "Studio Ardenne", "pot", "Clay",
+             "Unglazed, so the plant drinks when it wants to. The plant in the picture is not included; the saucer is.",
+             [C("10 cm", "12.00", 48), C("14 cm", "18.00", 15), C("18 cm", "27.00", 0, out(7, 9))]),
+        Item("STEM", "Stem vase", "Studio Ardenne", "vase", "Sky",
+             "A narrow neck for three branches and no arranging.",
+             [C("Sky", "44.00", 6), C("Clay", "44.00", 0, out(12, 16)), C("White", "42.00", 9)]),
+        Item("LEAD", "Drawing pencils, tin of twelve", "Kontor", "pen", "Ochre",
+             "From 4H to 6B, in cedar that sharpens in one long curl.",
+             [C("", "23.00", 29)]),
+        Item("WAX", "Beeswax candle", "Lund & Daughters", "candle", "Ochre",
+             "Forty hours, and the room smells faintly of summer. Poured by a beekeeper whose bees decide how many there are.",
+             [C("Small", "11.00", 64), C("Large", "19.00", 0)]),
+    ]),
+]  # fmt: skip

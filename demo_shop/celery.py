@@ -1,0 +1,17 @@
+import os
+
+from celery import Celery
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "demo_shop.settings")
+
+app = Celery("demo_shop")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks()
+
+
+@app.on_after_configure.connect
+def schedule_backorders(sender, **_):
+    """Part of edit 1: what beat has to wake, and how often."""
+    from backorders.schedule import beat_schedule  # reads the settings, which are complete only now
+
+    sender.conf.beat_schedule.update(beat_schedule())

@@ -1,0 +1,37 @@
+import re
+
+from demo_shop.accounts import verified_email
+from demo_shop.models import Customer
+
+NEW = {"email": "new@example.com", "password1": "pw", "password2": "pw"}
+
+
+def registered(client, mailoutbox):
+    client.post("/account/register/", NEW)
+    link = re.search(r"https://\S+", mailoutbox[0].body)[0].removeprefix("https://shop.example")
+    return Customer.objects.get(email="new@example.com"), link
+
+
+def test_an_address_counts_only_after_the_button_behind_the_link(client, db, mailoutbox):
+    customer, link = registered(client, mailoutbox)
+    client.get(link)
+    customer.refresh_from_db()
+    assert verified_email(customer) == ""
+    client.post(link)
+    customer.refresh_from_db()
+    assert verified_email(customer) == "new@example.com"
+
+
+def test_a_mutilated_link_is_not_found(client, db, mailoutbox):
+    _customer, link = registered(client, mailoutbox)
+    assert client.get(link[:-3] + "/").status_code == 404
+
+
+def test_the_demo_logins_work(client, catalogue):
+    for name in ("anna", "ben", "admin"):
+        assert client.login(username=f"{name}@example.com", password=name)
+
+
+def test_the_account_page_opens(client, catalogue):
+    client.login(username="anna@example.com", password="anna")
+    assert client.get("/account/").status_code == 200

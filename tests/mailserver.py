@@ -1,0 +1,67 @@
+"""A real SMTP server on a loopback port, which keeps what it accepted and can be told to misbehave."""
+
+from __future__ import annotations
+
+import asyncio
+import email
+import email.policy
+import socket
+from contextlib import contextmanager
+
+import django
+from aiosmtpd.controller import Controller
+from django.test import override_settings
+
+
+class Sink:
+    def __init__(self):
+        self.accepted = []
+        self.raw = []
+        self.answers = {}
+        self.seconds_a_mail = 0.0
+
+    async def handle_RCPT(self, server, session, envelope, address, options):
+        answer = self.answers.get(address)
+        if answer is None:
+            envelope.rcpt_tos.append(address)
+            return "250 OK"
+        return answer
+
+    async def handle_DATA(self, server, session, envelope):
+        message = email.message_from_bytes(envelope.content, policy=email.policy.default)
+        await asyncio.sleep(self.seconds_a_mail)
+        self.accepted.append(message)
+        self.raw.append(envelope.content)
+        return "250 taken"
+
+    @property
+    def addresses(self):
+        return [message["To"] for message in self.accepted]
+
+
+@contextmanager
+def mail_server():
+    """Runs a server and points Django's mail at it: EMAIL_* before Django 6.1, MAILERS from there on."""
+    sink = Sink()
+    port = sink.port = free_port()
+    controller = Controller(sink, hostname="127.0.0.1", port=port)
+    controller.start()
+    try:
+        with override_settings(
+            **mail_settings("django.core.mail.backends.smtp.EmailBackend", host="127.0.0.1", port=port)
+        ):
+            yield sink
+    finally:
+        controller.stop()
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def mail_settings(backend, **options):
+    if django.VERSION >= (6, 1):
+        return {"MAILERS": {"default": {"BACKEND": backend, "OPTIONS": options}}}
+    return {"EMAIL_BACKEND": backend, **{f"EMAIL_{name.upper()}": value for name, value in options.items()}}
