@@ -13,8 +13,9 @@ BACKORDERS = {
     **BACKORDERS,
     "SWEEP_EVERY": timedelta(seconds=2),
     "POLL_EVERY": timedelta(seconds=2),
-    "LEASE": timedelta(seconds=3),
-    "MAIL_TIMEOUT": timedelta(seconds=1),
+    # A busy machine may stop everything for a second, and a mail that timed out rests for up to half a minute.
+    "LEASE": timedelta(seconds=15),
+    "MAIL_TIMEOUT": timedelta(seconds=5),
 }
 
 globals().pop("EMAIL_BACKEND", None)

@@ -279,6 +279,7 @@ def _settle(mail: OutgoingMail, answer: Answer) -> str:
         announce(mail_sent, mail_id=mail.id, kind=mail.kind)
         return MailState.SENT
     if answer.outcome is Outcome.UNREACHABLE:
+        log.warning("The mail server cannot be reached (%s). All mail waits and is tried again soon.", answer.note)
         return _queue_again(mail, PAUSE_UNREACHABLE, answer.note, attempts=mail.attempts - 1)
     if answer.outcome is Outcome.REFUSED or mail.attempts >= conf.max_attempts:
         _end(mail, MailState.DEAD, answer.note)

@@ -61,7 +61,7 @@ def worker(broker, server):
         "--without-mingle",
         "--without-gossip",
         "-l",
-        "WARNING",
+        "INFO",
         server=server,
         broker=broker,
     )
@@ -78,19 +78,23 @@ def beat(broker, server, tmp_path):
     process.wait(timeout=30)
 
 
+def what_became_of_mails():
+    return list(OutgoingMail.objects.values_list("kind", "state", "attempts", "note", "due_at"))
+
+
 def until(condition, *, seconds=30):
     end = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < end, "it did not happen in time"
+        assert time.monotonic() < end, f"it did not happen in time; the outbox: {what_became_of_mails()}"
         time.sleep(0.05)
 
 
-def test_a_delivery_of_three_is_told_to_three_of_five_by_the_worker(worker, server, now):
+def test_a_delivery_of_three_is_told_to_three_of_five_by_the_worker(worker, beat, server, now):
     mug = ProductFactory(stock=0)
     five = waiting_for(mug, 5)
     delivery = expect_delivery(product=mug, quantity=3, earliest=now.date(), latest=now.date())
     receive_delivery(delivery_id=delivery.id)
-    until(lambda: OutgoingMail.objects.filter(state="sent").count() == 3)
+    until(lambda: OutgoingMail.objects.filter(state="sent").count() == 3, seconds=60)
 
     assert server.addresses == [row.email for row in five[:3]] == told(five)
     assert Product.objects.get().stock == 3
@@ -111,7 +115,7 @@ def test_a_mail_that_was_queued_while_no_worker_ran_leaves_when_one_comes_back(b
     Product.objects.update(stock=1)
     stock_changed(mug)
     assert anchor_of(mug).for_sale == 1
-    late = start("worker", "--pool", "threads", "-c", "1", "-l", "WARNING", server=server, broker=broker)
+    late = start("worker", "--pool", "threads", "-c", "1", "-l", "INFO", server=server, broker=broker)
     try:
         until(lambda: server.addresses == [ana.email])
     finally:
