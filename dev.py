@@ -977,6 +977,8 @@ def on_each_database(
             is_durable = options.verb == "bench"
             url = postgres_for_tests(crew, environment, folder=folder / "postgres", is_durable=is_durable)
             passes["PostgreSQL"] = base | {"DATABASE_URL": url}
+            if not options.only:  # plain functions say the same beside every database; the first pass has them
+                passes["PostgreSQL"]["TESTS_OF_PLAIN_FUNCTIONS"] = "left out"
         for database in [options.only] if options.only else list(passes):
             say(f"\n=== {database} ===")
             # Interrupted by SIGINT, pytest still says what it was doing.

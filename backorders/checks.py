@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
-from datetime import timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,13 +16,21 @@ from django.urls import NoReverseMatch, reverse
 from django.utils.module_loading import import_string
 
 from backorders.conf import Settings, read
+from backorders.domain.calendars import public_holidays
 from backorders.shop.checking import doubts_about, problems_of
 from backorders.shop.paths import did_you_mean
 
-LEAST = {"low_stock_at": 0}
+LEAST = dict.fromkeys(("low_stock_at", "safety_stock", "receiving_days", "handling_days", "most_overtakes"), 0)
 """The smallest sensible number of a setting; 1 where nothing is said."""
 
-CHOICES = {"default_policy": ("stop", "backorder"), "on_unknown": ("resend", "hold")}
+CHOICES = {
+    "default_policy": ("stop", "backorder", "made_to_order"),
+    "on_unknown": ("resend", "hold"),
+    "allocation": ("strict", "skip"),
+}
+
+NUMBERS_OR_NONE = ("backorder_limit", "customer_limit", "lead_days")
+"""Settings whose default is ``None``: nothing is said."""
 
 
 @register()
@@ -53,6 +61,9 @@ def _names(given: Mapping[str, Any]) -> Iterator[CheckMessage]:
 def _values(given: Mapping[str, Any]) -> Iterator[CheckMessage]:
     defaults = Settings()
     for name, value in given.items():
+        if told := _wrong_calendar(str(name).lower(), value):
+            yield Error(f"BACKORDERS['{name}'] = {value!r} {told}", id="backorders.E003")
+            continue
         default = getattr(defaults, str(name).lower(), None)
         choices = CHOICES.get(str(name).lower())
         if choices and value not in choices:
@@ -60,6 +71,8 @@ def _values(given: Mapping[str, Any]) -> Iterator[CheckMessage]:
                 f"BACKORDERS['{name}'] = {value!r} has to be one of {', '.join(map(repr, choices))}.",
                 id="backorders.E003",
             )
+        elif str(name).lower() == "priority_leap":
+            continue  # judged above; it may be None
         elif isinstance(default, timedelta) and not (isinstance(value, timedelta) and value > timedelta(0)):
             yield Error(
                 f"BACKORDERS['{name}'] = {value!r} has to be a positive datetime.timedelta.", id="backorders.E003"
@@ -73,6 +86,37 @@ def _values(given: Mapping[str, Any]) -> Iterator[CheckMessage]:
             )
         elif isinstance(default, str) and not isinstance(value, str):
             yield Error(f"BACKORDERS['{name}'] = {value!r} has to be text.", id="backorders.E003")
+
+
+def _wrong_calendar(name: str, value: Any) -> str:
+    """What is wrong with a setting of a kind of its own: working days, times, and numbers that may be ``None``."""
+    if name in NUMBERS_OR_NONE and value is not None and (type(value) is not int or value < 0):
+        return "has to be a whole number, 0 or more, or None."
+    if name == "priority_leap" and value is not None and not (isinstance(value, timedelta) and value > timedelta(0)):
+        return "has to be a positive datetime.timedelta, or None."
+    if name == "cut_off" and value is not None and (not isinstance(value, time) or value.tzinfo is not None):
+        return "has to be a datetime.time without a time zone, such as time(14, 30), or None."
+    if name == "closed_weekdays":
+        is_list = isinstance(value, (tuple, list, set, frozenset))
+        if not is_list or not set(value) <= set(range(7)) or len(set(value)) > 6:
+            return "has to be a tuple of weekdays from 0 (Monday) to 6 (Sunday), not all seven."
+    if name == "closed_days":
+        days = value if isinstance(value, (tuple, list, set, frozenset)) else [None]
+        if any(isinstance(day, datetime) or not isinstance(day, date) for day in days):
+            return "has to be a tuple of datetime.date values."
+    if name == "holidays" and isinstance(value, str) and value:
+        return _wrong_holidays(value)
+    return ""
+
+
+def _wrong_holidays(place: str) -> str:
+    try:
+        public_holidays(place, date.today().year)  # noqa: DTZ011 - any year would do
+    except ImportError:
+        return "needs the holidays package: pip install 'backorders[holidays]'."
+    except (NotImplementedError, KeyError, ValueError) as error:
+        return f"is no place whose public holidays are known: {error}"
+    return ""
 
 
 def _sellables(sellables: Any) -> Iterator[CheckMessage]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from datetime import timedelta
+from datetime import date, time, timedelta
 from functools import cached_property
 from typing import Any
 
@@ -35,10 +35,52 @@ class Settings:
     """ISO 4217 code of prices whose field map names no currency."""
 
     default_policy: str = "stop"
-    """What an empty shelf means when an item says nothing itself: ``stop`` or ``backorder``."""
+    """What an empty shelf means when neither an item nor its category says: ``stop``, ``backorder`` or ``made_to_order``."""
+
+    backorder_limit: int | None = None
+    """Units of one item that may be owed at a time, where nothing else is said; ``None``: no limit."""
+
+    only_inbound: bool = False
+    """Take backorders only as far as announced deliveries cover them, where nothing else is said."""
+
+    customer_limit: int | None = None
+    """Units of one item that one customer may have on backorder, where nothing else is said; ``None``: no limit."""
+
+    safety_stock: int = 0
+    """Units on the shelf that are kept back, neither sold nor given to the queue, where nothing else is said."""
 
     low_stock_at: int = 3
-    """At or below this many units an item is ``low_stock``; 0 turns the state off."""
+    """At or below this many units for sale an item is ``low_stock``, where nothing else is said; 0 turns the state off."""
+
+    lead_days: int | None = None
+    """Working days until a backorder ships when no delivery is announced, where nothing else is said; ``None``: no date then."""
+
+    closed_weekdays: tuple[int, ...] = ()
+    """Weekdays on which the shop ships nothing, 0 for Monday; ``(5, 6)`` for a weekend."""
+
+    closed_days: tuple[date, ...] = ()
+    """Further days on which the shop ships nothing, as ``datetime.date`` values."""
+
+    holidays: str = ""
+    """Public holidays on which the shop ships nothing: a country or a country and a region, such as ``DE`` or ``DE-BY``. Needs the ``holidays`` extra."""
+
+    cut_off: time | None = None
+    """Orders from this time of the day on (shop time zone) count as placed on the next working day; ``None``: midnight."""
+
+    receiving_days: int = 0
+    """Working days from the arrival of a delivery until its goods are on the shelf."""
+
+    handling_days: int = 0
+    """Working days from the shelf to the carrier."""
+
+    allocation: str = "strict"
+    """A line that wants everything at once and does not fit yet: ``strict`` keeps the units for it, ``skip`` lets smaller lines pass."""
+
+    most_overtakes: int = 3
+    """With ``skip``: how many later lines may pass a line before units are kept for it."""
+
+    priority_leap: timedelta | None = timedelta(days=14)
+    """How long a head start one step of priority is worth, so that nobody waits for ever; ``None``: better classes always come first."""
 
     verified_email: str = "backorders.shop.customers.verified_email"
     """Dotted path of ``f(user) -> str``: the address proven to be theirs, or an empty string."""

@@ -7,14 +7,21 @@
     │   ├── InvalidQuantity    not a whole number in range
     │   ├── InvalidPolicy      a selling policy that is none, or that lacks what it needs
     │   ├── InvalidWindow      a date window that ends before it starts, or naive instants
+    │   ├── InvalidCalendar    business days that never come, or weekdays and days that are none
+    │   ├── InvalidReference   a name of an order line or a receipt that is too long, empty or no text
     │   └── InvalidAddress     an e-mail address nobody could be written to
     ├── NotOrderable           the item cannot be ordered at all just now
-    │   └── LimitReached       it can, but not that many
+    │   ├── LimitReached       it can, but not that many
+    │   └── BelowMinimum       it can, but not so few
     ├── AlreadyInStock         nothing to wait for
     ├── NoLongerMade           it will never come back
     ├── InvalidToken           a link that is unknown, used, expired, or made for something else
     ├── DeliveryClosed         the delivery was received or cancelled before
+    ├── OverReceipt            more came than was expected, and nobody said that this is right
+    ├── NotEnoughLeft          units to take back that have left the house
+    ├── PinFull                the delivery cannot serve so many units of lines of its own
     ├── NotCancellable         the backorder has left the house or was cancelled before
+    ├── NotShippable           the backorder has not been given so many, or may not leave yet
     ├── ReferenceTaken         this order line stands in the queue already
     └── KeyReused              an idempotency key came back with another order
 
@@ -23,6 +30,7 @@ Each carries the data it speaks of, and its text says what to do.
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 
@@ -62,12 +70,15 @@ class InvalidInput(BackordersError):
 
 
 class InvalidQuantity(InvalidInput):
+    """``name``: what the number was meant for, where that is not plain."""
+
     code = "invalid_quantity"
 
-    def __init__(self, value: Any, *, least: int = 1) -> None:
+    def __init__(self, value: Any, *, least: int = 1, name: str = "") -> None:
         self.value = value
         self.least = least
-        super().__init__(f"{value!r} is no quantity. Use a whole number from {least} to {MOST_UNITS:,}.")
+        what = f"{name} = {value!r}" if name else f"{value!r}"
+        super().__init__(f"{what} is no quantity. Use a whole number from {least} to {MOST_UNITS:,}.")
 
 
 class InvalidPolicy(InvalidInput):
@@ -76,6 +87,21 @@ class InvalidPolicy(InvalidInput):
 
 class InvalidWindow(InvalidInput):
     code = "invalid_window"
+
+
+class InvalidCalendar(InvalidInput):
+    code = "invalid_calendar"
+
+
+class InvalidReference(InvalidInput):
+    code = "invalid_reference"
+
+    def __init__(self, value: Any, *, least: int, longest: int) -> None:
+        self.value = value
+        self.least = least
+        self.longest = longest
+        shown = f"{value[:40]}…" if isinstance(value, str) and len(value) > longest else value
+        super().__init__(f"{shown!r} is no reference. Use text of {least} to {longest} characters.")
 
 
 class InvalidAddress(InvalidInput):
@@ -98,14 +124,36 @@ class NotOrderable(BackordersError):
 
 
 class LimitReached(NotOrderable):
+    """``possible`` units can be ordered instead; those come within ``window``, which may be an explicit "no date"."""
+
     code = "limit_reached"
 
-    def __init__(self, *, product: Any, state: str, asked: int, possible: int) -> None:
+    def __init__(self, *, product: Any, state: str, asked: int, possible: int, window: Any = None) -> None:
         super().__init__(product=product, state=state)
         self.asked = asked
         self.possible = possible
+        self.window = window
+        latest = getattr(window, "latest", None)
+        by = f", by {latest}" if latest is not None and possible else ""
+        instead = f"Lower the quantity to {possible}." if possible else "Offer to tell the customer when it is back."
+        self.args = (f"{asked} of {product} were asked for, {possible} can be ordered{by}. {instead}",)
+
+    def by(self, window: Any) -> LimitReached:
+        """The same refusal with a better date."""
+        return LimitReached(
+            product=self.product, state=self.state, asked=self.asked, possible=self.possible, window=window
+        )
+
+
+class BelowMinimum(NotOrderable):
+    code = "below_minimum"
+
+    def __init__(self, *, product: Any, state: str, asked: int, least: int) -> None:
+        super().__init__(product=product, state=state)
+        self.asked = asked
+        self.least = least
         self.args = (
-            f"{asked} of {product} were asked for, {possible} can be ordered. Lower the quantity to {possible}.",
+            f"{asked} of {product} were asked for; it is sold from {least} on. Raise the quantity to {least}.",
         )
 
 
@@ -141,13 +189,84 @@ class DeliveryClosed(BackordersError):
         super().__init__(f"Delivery {delivery_id} was already {state}. Enter a new delivery instead.")
 
 
+class OverReceipt(BackordersError):
+    code = "over_receipt"
+
+    def __init__(self, *, delivery_id: int, expected: int, quantity: int) -> None:
+        self.delivery_id = delivery_id
+        self.expected = expected
+        self.quantity = quantity
+        super().__init__(
+            f"{quantity} units came with delivery {delivery_id}, {expected} were expected. Count again; "
+            "if they are really there, say so (accept_more=True)."
+        )
+
+
+class NotEnoughLeft(BackordersError):
+    code = "not_enough_left"
+
+    def __init__(self, *, asked: int, possible: int) -> None:
+        self.asked = asked
+        self.possible = possible
+        super().__init__(
+            f"{asked} units were to be taken back, but only {possible} are still in the house. Book at most {possible}."
+        )
+
+
+class PinFull(BackordersError):
+    code = "pin_full"
+
+    def __init__(self, *, delivery_id: int, asked: int, possible: int) -> None:
+        self.delivery_id = delivery_id
+        self.asked = asked
+        self.possible = possible
+        super().__init__(
+            f"Delivery {delivery_id} can serve {possible} more units of lines that wait for it alone, {asked} were asked for. "
+            "Choose another open delivery of the same item, or none."
+        )
+
+
 class NotCancellable(BackordersError):
     code = "not_cancellable"
 
-    def __init__(self, *, backorder_id: int, state: str) -> None:
+    def __init__(self, *, backorder_id: int, state: str, asked: int = 0, possible: int = 0) -> None:
         self.backorder_id = backorder_id
         self.state = state
-        super().__init__(f"Backorder {backorder_id} is {state} and cannot be cancelled.")
+        self.asked = asked
+        self.possible = possible
+        told = f"Backorder {backorder_id} is {state} and cannot be cancelled or moved."
+        if possible:
+            told = f"{asked} units of backorder {backorder_id} were to be cancelled; {possible} have neither left nor been cancelled."
+        super().__init__(told)
+
+
+class NotShippable(BackordersError):
+    code = "not_shippable"
+
+    def __init__(
+        self,
+        *,
+        backorder_id: int,
+        state: str,
+        asked: int,
+        possible: int,
+        until: date | None = None,
+        waits_for_order: bool = False,
+    ) -> None:
+        self.backorder_id = backorder_id
+        self.state = state
+        self.asked = asked
+        self.possible = possible
+        self.until = until
+        self.waits_for_order = waits_for_order
+        told = f"Backorder {backorder_id} is {state}: {asked or 'no'} units were to be shipped, {possible} are ready."
+        if until is not None:
+            told = f"Backorder {backorder_id} is not wanted before {until}. Ship it then."
+        if waits_for_order:
+            told = (
+                f"Backorder {backorder_id} belongs to an order that ships as a whole, and other lines of it still wait."
+            )
+        super().__init__(told)
 
 
 class ReferenceTaken(BackordersError):

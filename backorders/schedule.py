@@ -28,6 +28,8 @@ def intervals() -> dict[str, timedelta]:
     return {
         "sweep_stock": conf.sweep_every,
         "release_waves": conf.poll_every,
+        "tell_whole_orders": conf.sweep_every,
         "deliver_due_mail": conf.poll_every,
+        "refresh_forecasts": timedelta(hours=6),
         "tidy": timedelta(hours=1),
     }

@@ -14,6 +14,9 @@ backorder_placed = Signal()
 backorder_filled = Signal()
 """A line of the queue was given units. Provides: backorder_id, quantity, is_complete."""
 
+promise_moved = Signal()
+"""A date given to a customer cannot be kept, or there is one at last. Provides: backorder_id, before, after (windows), reason."""
+
 backorder_cancelled = Signal()
 """A line left the queue. Provides: backorder_id, quantity."""
 

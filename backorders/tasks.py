@@ -8,9 +8,11 @@ from typing import Any
 from celery import shared_task
 
 from backorders.models import StockItem
+from backorders.services.backorders import tell_whole_orders as tell_orders
 from backorders.services.outbox import drain
 from backorders.services.stock import look_at, sweep_stock
 from backorders.services.subscriptions import tidy_subscriptions
+from backorders.services.supply import refresh_forecasts as forecast
 from backorders.services.wake import wake
 from backorders.services.waves import release_waves as release
 
@@ -43,3 +45,13 @@ def deliver_due_mail(**_later: Any) -> None:
 @shared_task(name="backorders.tidy", ignore_result=True)
 def tidy(**_later: Any) -> None:
     tidy_subscriptions()
+
+
+@shared_task(name="backorders.tell_whole_orders", ignore_result=True)
+def tell_whole_orders(**_later: Any) -> None:
+    tell_orders()
+
+
+@shared_task(name="backorders.refresh_forecasts", ignore_result=True)
+def refresh_forecasts(**_later: Any) -> None:
+    forecast()

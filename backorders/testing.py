@@ -21,16 +21,23 @@ from django.utils import timezone
 
 from backorders.domain.addresses import parse_address
 from backorders.models import StockItem, Subscription
+from backorders.services.backorders import tell_whole_orders
 from backorders.services.locks import anchor_of
 from backorders.services.outbox import Delivered, drain
 from backorders.services.stock import sweep_stock
+from backorders.services.supply import refresh_forecasts
 from backorders.services.waves import release_waves
 
 
 def run_jobs(now: datetime | None = None) -> Delivered:
-    """This will sweep, release waves and send what is due, once, in this process. Returns what became of the mails."""
+    """This will do what the worker does, once, in this process: sweep, look after dates, tell people, send what is due.
+
+    Returns what became of the mails.
+    """
     sweep_stock(now=now)
+    refresh_forecasts(now=now)
     release_waves(now=now)
+    tell_whole_orders(now=now)
     return drain(seconds=30)
 
 

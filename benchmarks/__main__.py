@@ -13,10 +13,17 @@ django.setup()
 
 from django.db import connection
 
-from benchmarks import fanout, listing, sweep
+from benchmarks import allocation, checkout, fanout, listing, promises, sweep
 from benchmarks.report import Report
 
-BENCHMARKS = {"sweep": sweep.run, "fanout": fanout.run, "listing": listing.run}
+BENCHMARKS = {
+    "sweep": sweep.run,
+    "fanout": fanout.run,
+    "listing": listing.run,
+    "promises": promises.run,
+    "allocation": allocation.run,
+    "checkout": checkout.run,
+}
 
 
 def main(names: list[str]) -> int:

@@ -12,6 +12,13 @@ class Report:
     def __init__(self, database: str) -> None:
         self.database = database
         self.is_short = False
+        self._said: set[str] = set()
+
+    def has_said(self, name: str) -> bool:
+        """Was this asked before in this run?"""
+        is_known = name in self._said
+        self._said.add(name)
+        return is_known
 
     def line(
         self, name: str, figure: str, against: str, reached: float, goal: float, *, at_most: bool, unit: str = "x"

@@ -8,12 +8,38 @@ from django.contrib.contenttypes.models import ContentType
 from django.db import connection
 from django.utils import timezone
 
-from backorders.models import OutgoingMail, Restock, StockItem, Subscription, Wave
+from backorders.models import (
+    Allocation,
+    Backorder,
+    Delivery,
+    OutgoingMail,
+    Promise,
+    Restock,
+    StockEvent,
+    StockItem,
+    Subscription,
+    Wave,
+)
 from tests.hosts.models import Product
+
+_ALL = (
+    OutgoingMail,
+    Wave,
+    Subscription,
+    Restock,
+    Allocation,
+    Promise,
+    Backorder,
+    StockEvent,
+    Delivery,
+    StockItem,
+    Product,
+)
+"""In an order in which nothing points at what is gone."""
 
 
 def clear() -> None:
-    for model in (OutgoingMail, Wave, Subscription, Restock, StockItem, Product):
+    for model in _ALL:
         model.objects.all().delete() if connection.vendor == "sqlite" else truncate(model)
 
 
@@ -33,6 +59,44 @@ def items(of: list[Product], **fields: object) -> list[StockItem]:
     defaults = {"is_watched": True, "seen_quantity": 0, "for_sale": 0, "settled_at": long_ago}
     rows = [StockItem(content_type=content_type, object_id=str(product.pk), **{**defaults, **fields}) for product in of]
     return StockItem.objects.bulk_create(rows, batch_size=2000)
+
+
+def deliveries(items: list[StockItem], *, units: int, each: int = 1) -> None:
+    """So many deliveries of each item, a week apart, as ``expect_delivery`` leaves them."""
+    now, rows = timezone.now(), []
+    for item in items:
+        for week in range(1, each + 1):
+            day = now.date() + dt.timedelta(weeks=week)
+            rows.append(
+                Delivery(
+                    item=item,
+                    quantity=units,
+                    earliest_on=day,
+                    latest_on=day,
+                    forecast_earliest_on=day,
+                    forecast_latest_on=day,
+                    created_at=now,
+                )
+            )
+    Delivery.objects.bulk_create(rows, batch_size=2000)
+
+
+def backorders(item: StockItem, count: int, *, quantity: int) -> None:
+    """A queue as ``check_out`` leaves it, oldest first."""
+    start = timezone.now() - dt.timedelta(days=30)
+    rows = [
+        Backorder(
+            item=item,
+            reference=f"line {n}",
+            email=f"buyer{n}@example.com",
+            email_key=f"buyer{n}@example.com",
+            quantity=quantity,
+            placed_at=start + dt.timedelta(seconds=n),
+            rank_at=start + dt.timedelta(seconds=n),
+        )
+        for n in range(count)
+    ]
+    Backorder.objects.bulk_create(rows, batch_size=2000)
 
 
 def subscriptions(item: StockItem, count: int) -> None:

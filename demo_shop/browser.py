@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from http.cookiejar import CookieJar
 from urllib.error import HTTPError
-from urllib.parse import urlencode, urljoin
+from urllib.parse import urldefrag, urlencode, urljoin
 from urllib.request import HTTPCookieProcessor, Request, build_opener
 
 
@@ -18,7 +18,7 @@ class Form:
 
 
 class Page(HTMLParser):
-    """What is on a page: `text`, `links` as (address, words), `forms`, and `by_id`, the words inside elements with an id."""
+    """What is on a page: `text`, `links` as (address, words), `forms`, `struck` words, and `by_id`, those inside elements with an id."""
 
     VOID = frozenset(
         {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
@@ -30,6 +30,7 @@ class Page(HTMLParser):
         self.links: list[tuple[str, str]] = []
         self.forms: list[Form] = []
         self.by_id: dict[str, str] = {}
+        self.struck: list[str] = []
         self._words: list[str] = []
         self._open: list[tuple[str, dict[str, str], int]] = []
         self._select = ""
@@ -51,6 +52,8 @@ class Page(HTMLParser):
             words = squeeze("".join(self._words[since:]))
             if "id" in given:
                 self.by_id[given["id"]] = words
+            if name == "s":
+                self.struck.append(words)
             if name == "a" and "href" in given:
                 self.links.append((urljoin(self.address, given["href"]), words))
             if name == tag:
@@ -72,9 +75,10 @@ class Page(HTMLParser):
             form.answers[name] = given.get("value", "")
 
     def form(self, *names: str, action: str = "") -> Form:
-        """The form that asks for all of `names`, or has a button with the value `action`."""
+        """The form that asks for all of `names`, and has a button whose value begins with `action`."""
         for form in self.forms:
-            if set(names) <= form.answers.keys() and (not action or action in [value for _name, value in form.buttons]):
+            has_button = not action or any(value.startswith(action) for _name, value in form.buttons)
+            if set(names) <= form.answers.keys() and has_button:
                 return form
         raise LookupError(f"{self.address} has no form with {', '.join(names) or action}")
 
@@ -95,10 +99,10 @@ class Browser:
         return self._fetch(Request(urljoin(self.shop, address)))
 
     def submit(self, page: Page, form: Form, *, button: str = "", **answers: object) -> Page:
-        """Fill in a form and press its button, or the one with the value `button`."""
-        pressed = dict(pair for pair in form.buttons if pair[1] == button) if button else {}
+        """Fill in a form and press its button, or the one whose value begins with `button`."""
+        pressed = dict(pair for pair in form.buttons if pair[1].startswith(button)) if button else {}
         body = urlencode({**form.answers, **answers, **pressed})
-        address = urljoin(page.address, form.action)
+        address = urldefrag(urljoin(page.address, form.action)).url
         if form.method == "post":
             return self._fetch(
                 Request(address, body.encode(), {"Referer": page.address, "Origin": self.shop.rstrip("/")})

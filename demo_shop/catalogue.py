@@ -1,6 +1,7 @@
 """The small catalogue: what Fieldfare sells, and how full each shelf is on the first morning."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from django.utils.translation import gettext_noop as _  # marked here, translated where it is shown
 
@@ -10,7 +11,7 @@ class Situation:
     """What the package is told about a variant whose shelf tells only half the story. Days count from the seeding."""
 
     policy: str = "stop"
-    limit: int | None = None
+    terms: dict[str, Any] = field(default_factory=dict)
     due: tuple[int, int] | None = None
     units: int = 24
     confidence: str = "firm"
@@ -23,19 +24,22 @@ def out(earliest: int, latest: int, units: int = 24, confidence: str = "firm") -
     return Situation(due=(earliest, latest), units=units, confidence=confidence)
 
 
-def backorder(
-    earliest: int, latest: int, units: int = 30, limit: int | None = None, confidence: str = "firm"
-) -> Situation:
-    return Situation(policy="backorder", due=(earliest, latest), units=units, limit=limit, confidence=confidence)
+def backorder(earliest: int, latest: int, units: int = 30, confidence: str = "firm", **terms: Any) -> Situation:
+    return Situation(policy="backorder", due=(earliest, latest), units=units, confidence=confidence, terms=terms)
 
 
-def backorder_without_date() -> Situation:
-    return Situation(policy="backorder")
+def backorder_without_date(**terms: Any) -> Situation:
+    return Situation(policy="backorder", terms=terms)
 
 
-def preorder(release_in: int, limit: int = 200) -> Situation:
+def preorder(release_in: int, units: int = 200, **terms: Any) -> Situation:
     due = (release_in - 2, release_in)
-    return Situation(policy="preorder", release_in=release_in, limit=limit, due=due, units=limit)
+    terms = {"backorder_limit": units, **terms}
+    return Situation(policy="preorder", release_in=release_in, due=due, units=units, terms=terms)
+
+
+def sold_with(**terms: Any) -> Situation:
+    return Situation(terms=terms)
 
 
 def coming_soon(release_in: int) -> Situation:
@@ -76,6 +80,28 @@ class Department:
     picture: str
     colour: str
     items: list[Item] = field(default_factory=list)
+    terms: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Maker:
+    """Who sends us the goods of some brands, and how many working days late the last ones came (``None``: never)."""
+
+    name: str
+    brands: list[str]
+    days_late: list[int | None]
+    lead_days: int | None = None
+    closed: dict[int, str] = field(default_factory=dict)
+
+
+MAKERS = [
+    Maker(name="Sablon Works", brands=["Sablon Ironworks", "Sablon Woodshop", "Studio Ardenne", "Velo Sablon"], lead_days=10,
+          days_late=[0, 0, -1, 0, 1, 0, 0, -1, 0, 2, 0, 0], closed={40: "Stock-taking"}),
+    Maker(name="Nordic Freight", brands=["Norrsken", "Lund & Daughters", "Halden"], lead_days=15,
+          days_late=[1, 2, 0, 3, 1, 4, 2, 1, 0, 2, 3, 1]),
+    Maker(name="Canal Imports", brands=["Kontor", "Officina Riva", "Hollis & Sons", "Atelier Noor", "Brandt Messer"],
+          days_late=[3, 8, 2, 5, 12, 0, 6, 4, 9, None, 7, 3]),
+]  # fmt: skip
 
 
 COLOURS = {
@@ -97,7 +123,7 @@ DEPARTMENTS = [
         Item("FORGE", "Forge skillet", "Sablon Ironworks", "skillet", "Graphite",
              "Cast iron, sanded smooth and seasoned three times with linseed oil. It arrives ready for an egg and gets better every "
              "year.\n\nHand wash, dry on the hob, never soak.",
-             [C("20 cm", "39.00", 18), C("24 cm", "49.00", 3), C("28 cm", "62.00", 0, backorder(11, 16))]),
+             [C("20 cm", "39.00", 18), C("24 cm", "49.00", 3), C("28 cm", "62.00", 0, backorder(8, 12))]),
         Item("SANTOKU", "Santoku knife, 17 cm", "Brandt Messer", "knife", "Walnut",
              "A thin, tall blade for vegetables: it pushes through an onion and carries it to the pan. Carbon steel that takes a razor "
              "edge and darkens with use.",
@@ -127,7 +153,7 @@ DEPARTMENTS = [
              [C("White", "42.00", 16), C("Matt black", "42.00", 11), C("Clay", "44.00", 0)]),
         Item("POUR", "Gooseneck kettle, 0.9 l", "Kontor", "gooseneck", "Matt black",
              "The spout is cut at an angle that pours one thin, straight line, however much is left in it.",
-             [C("Matt black", "79.00", 0, backorder(6, 9, limit=20)), C("Steel", "74.00", 6), C("White", "79.00", 0, out(6, 9))]),
+             [C("Matt black", "79.00", 0, backorder(6, 9, backorder_limit=20)), C("Steel", "74.00", 6), C("White", "79.00", 0, out(6, 9))]),
         Item("MOKA", "Moka pot", "Officina Riva", "moka", "Steel",
              "The eight-sided original shape, in thicker aluminium and with a valve you can take apart.",
              [C("3 cups", "29.00", 25), C("6 cups", "36.00", 2), C("9 cups", "44.00", 0, no_longer_made("MOKA-6-CUPS"))]),
@@ -140,7 +166,7 @@ DEPARTMENTS = [
              [C("250 g", "13.50", 0, out(95, 120, units=300, confidence="estimated")), C("1 kg", "48.00", 0)]),
         Item("PRESS", "Press pot, 1 l", "Kontor", "press", "Matt black",
              "Double mesh and a lid that really closes. Four minutes, push, pour.",
-             [C("Matt black", "45.00", 13), C("Brass", "52.00", 0, backorder_without_date())]),
+             [C("Matt black", "45.00", 13), C("Brass", "52.00", 0, backorder_without_date(reason="The foundry that casts the lids has no date for us yet."))]),
         Item("EVERYDAY", "Everyday cup and saucer", "Studio Ardenne", "cup", "Sky",
              "Eighteen centilitres: a flat white to the brim. Thick where you hold it, thin where you drink.",
              [C("Sky", "19.00", 30), C("Ochre", "19.00", 3), C("Brick", "19.00", 0, out(3, 5)), C("White", "17.00", 44)]),
@@ -166,12 +192,23 @@ DEPARTMENTS = [
              "Forty hours on the low setting, and a hook under its foot, so that it hangs upside down in a tent.",
              [C("Navy", "59.00", 15), C("Brick", "59.00", 0, no_longer_made("CAMP-NAVY")), C("Moss", "59.00", 3)]),
     ]),
+    Department(_("Furniture"), "furniture", _("Made for you, by hand, in Ghent"), "stool", "b98450", [
+        Item("MILKING", "Milking stool", "Sablon Woodshop", "stool", "Oak",
+             "Three legs never wobble. Turned, wedged and oiled by one person, who burns her initials underneath.",
+             [C("Oak", "129.00", 0), C("Walnut", "149.00", 0), C("Beech", "119.00", 0)], True),
+        Item("PLANK", "Plank shelf, 90 cm", "Sablon Woodshop", "shelf", "Walnut",
+             "Four boards, two ladders, no screws. Tell us the height of your ceiling and we cut the ladders to it.",
+             [C("Walnut", "340.00", 0), C("Oak", "290.00", 0)]),
+        Item("STATION", "Station bench, 140 cm", "Sablon Woodshop", "bench", "Cherry",
+             "The bench of the small stations along the Lys, with the slats a finger apart so that rain runs through.",
+             [C("Cherry", "410.00", 1), C("Oak", "380.00", 0)]),
+    ], terms={"policy": "made_to_order", "lead_days": 20, "reason": "Our workshop builds them one at a time."}),
     Department(_("Bikes"), "bikes", _("Made for rain, tramlines and groceries"), "bike", "2f6d80", [
         Item("COMMUTER", "Commuter 8", "Velo Sablon", "bike", "Petrol",
              "Lugged steel, eight gears in the hub, a dynamo that never asks to be charged. Eleven kilos and a half, and mudguards "
              "that reach low enough.\n\nBuilt to order in batches of thirty.",
-             [C("Frame S", "1290.00", 2), C("Frame M", "1290.00", 0, backorder(28, 42, units=12, limit=12, confidence="estimated")),
-              C("Frame L", "1290.00", 0, backorder(28, 42, units=12, limit=12, confidence="estimated"))], True),
+             [C("Frame S", "1290.00", 2), C("Frame M", "1290.00", 0, backorder(28, 42, units=12, confidence="estimated", only_inbound=True)),
+              C("Frame L", "1290.00", 0, backorder(28, 42, units=12, confidence="estimated", only_inbound=True))], True),
         Item("ORBIT", "Orbit helmet", "Norrsken", "helmet", "White",
              "Three vents in front, one dial behind, and a visor edge that keeps drizzle off glasses.",
              [C("S, 51-55 cm", "84.00", 9), C("M, 55-59 cm", "84.00", 0, out(3, 4)), C("L, 59-63 cm", "84.00", 12)]),
@@ -186,13 +223,13 @@ DEPARTMENTS = [
              [C("", "54.00", 0)]),
         Item("RIDGEWAY", "Ridgeway saddle", "Hollis & Sons", "saddle", "Tan",
              "Five millimetres of vegetable-tanned leather. Stiff for two hundred kilometres, yours for twenty years.",
-             [C("Tan", "96.00", 4), C("Matt black", "96.00", 0, backorder(21, 28))]),
+             [C("Tan", "96.00", 0, backorder(21, 28)), C("Matt black", "96.00", 0, backorder(21, 28))], True),
         Item("KEEP", "Keep U-lock", "Norrsken", "ulock", "Graphite",
              "Sixteen millimetres of hardened steel, two bolts, three keys, and a sleeve that is kind to paint.",
-             [C("Short", "62.00", 14), C("Long", "68.00", 6)]),
+             [C("Short", "62.00", 14, sold_with(safety_stock=2)), C("Long", "68.00", 6)]),
         Item("BEAM", "Beam front light", "Norrsken", "bikelight", "Graphite",
              "The first Beam: 60 lux, a week of commuting on one charge. We sold it for six years.",
-             [C("", "49.00", 0, no_longer_made("BEAM2"))]),
+             [C("", "49.00", 0, no_longer_made("BEAM2"))], True),
         Item("BEAM2", "Beam 2 front light", "Norrsken", "bikelight", "Petrol",
              "Brighter than the Beam, and its battery can be changed with a coin. 90 lux, cut off sharply so that nobody is dazzled.",
              [C("", "59.00", 17)]),
@@ -213,18 +250,18 @@ DEPARTMENTS = [
         Item("FERRY", "Letters from the Night Ferry", "Hanne Lindqvist", "book-ferry", "1f3350",
              "Every night for a winter the purser of the Oslo boat writes to a passenger whose name she never learned. The first "
              "novel in nine years by the author of Salt Hours.",
-             [C("Hardback", "25.00", 0, preorder(24)), C("Signed hardback", "39.00", 0, preorder(24, limit=40))], True),
+             [C("Hardback", "25.00", 0, preorder(24)), C("Signed hardback", "39.00", 0, preorder(24, units=40, customer_limit=1))], True),
         Item("REPAIR", "The Repair Shop Handbook", "A. & J. Mertens", "book-repair", "3f6f73",
              "Zips, hinges, lamps, chairs: two hundred things that are not broken yet, only stopped.",
              [C("Paperback", "21.00", 27)]),
         Item("SALT", "Salt Roads, an atlas", "R. Okonjo", "book-salt", "c98a3c",
              "Eighty maps of the ways salt has travelled, from the Sahara to the Salzkammergut.",
-             [C("Hardback", "48.00", 0, coming_soon(75))]),
+             [C("Hardback", "48.00", 0, coming_soon(75))], True),
     ]),
     Department(_("Outdoor"), "outdoor", _("Carried far, used hard, repaired"), "tent", "d08a35", [
         Item("RIDGE", "Ridge tent", "Norrsken", "tent", "Ochre",
              "Two poles, six pegs, four minutes. The fly goes up first, so the inside stays dry.",
-             [C("2 persons", "349.00", 3), C("3 persons", "429.00", 0, backorder(16, 22, limit=15))], True),
+             [C("2 persons", "349.00", 3), C("3 persons", "429.00", 0, backorder(16, 22, backorder_limit=15))], True),
         Item("TRAIL", "Trail pack, 32 l", "Norrsken", "backpack", "Forest",
              "Waxed cotton and leather where hands and rock touch it, nothing where they do not. A frame sheet that comes out to sit "
              "on.",
@@ -235,7 +272,7 @@ DEPARTMENTS = [
               C("Size 43", "239.00", 0, out(9, 14)), C("Size 44", "239.00", 1), C("Size 45", "239.00", 0)], True),
         Item("ENAMEL", "Enamel mug", "Lund & Daughters", "enamelmug", "Denim",
              "Chips, and is better for it. Goes on the fire.",
-             [C("Denim", "14.00", 52), C("Forest", "14.00", 38), C("Brick", "14.00", 0, out(5, 7))]),
+             [C("Denim", "14.00", 52, sold_with(order_maximum=6)), C("Forest", "14.00", 38), C("Brick", "14.00", 0, out(5, 7))]),
         Item("FLASK", "Flask, 0.75 l", "Norrsken", "bottle", "Petrol",
              "Hot for eighteen hours, cold for thirty. The lid comes apart without a tool.",
              [C("Petrol", "36.00", 20), C("Cream", "36.00", 3), C("Plum", "36.00", 0)]),
@@ -261,7 +298,7 @@ DEPARTMENTS = [
              [C("Graphite", "329.00", 3), C("Oak", "349.00", 0)]),
         Item("TEMPO", "Tempo metronome", "Hollis & Sons", "metronome", "Cherry",
              "Wound by hand, from largo to presto. It loses one beat in four hundred.",
-             [C("Cherry", "88.00", 0, preorder(38, limit=60))], True),
+             [C("Cherry", "88.00", 0, preorder(38, units=60))], True),
     ]),
     Department(_("Living"), "living", _("The rest of the room"), "vase", "6f9dbd", [
         Item("DOT", "Dot notebook, A5", "Kontor", "notebook", "Denim",
@@ -284,6 +321,6 @@ DEPARTMENTS = [
              [C("", "23.00", 29)]),
         Item("WAX", "Beeswax candle", "Lund & Daughters", "candle", "Ochre",
              "Forty hours, and the room smells faintly of summer. Poured by a beekeeper whose bees decide how many there are.",
-             [C("Small", "11.00", 64), C("Large", "19.00", 0)]),
+             [C("Small", "11.00", 64, sold_with(order_minimum=2)), C("Large", "19.00", 0)]),
     ]),
 ]  # fmt: skip

@@ -125,6 +125,7 @@ BACKORDERS = {
         },
     },
     "VERIFIED_EMAIL": "demo_shop.accounts.verified_email",
+    "CLOSED_WEEKDAYS": (5, 6),  # nothing leaves on a weekend
 }
 
 REST_FRAMEWORK = {"DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema"}

@@ -24,6 +24,7 @@ urlpatterns = [
     path("basket/add/", buy.add, name="basket_add"),
     path("checkout/", buy.checkout, name="checkout"),
     path("orders/<slug:reference>/", buy.order, name="order"),
+    path("orders/<slug:reference>/cancel/", buy.cancel, name="cancel"),
     path("account/", account.account, name="account"),
     path("account/register/", account.register, name="register"),
     path("account/verify/<str:token>/", account.verify_email, name="verify_email"),

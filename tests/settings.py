@@ -40,3 +40,4 @@ SELLABLES = {
     "hosts.Custom": {"ADAPTER": "tests.hosts.adapters.CustomAdapter"},
 }
 BACKORDERS = {**BACKORDERS, "SELLABLES": SELLABLES, "SITE_URL": "https://shop.example", "SHOP_NAME": "Test Shop"}
+BACKORDERS["CLOSED_WEEKDAYS"] = ()  # the demo shop rests on weekends; a test that does says so

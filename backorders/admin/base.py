@@ -12,7 +12,7 @@ from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.auth import get_permission_codename
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
-from django.forms import Media
+from django.forms import Form, Media
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -22,6 +22,7 @@ from django.utils.translation import gettext_lazy
 
 from backorders.admin.look import masked, may_see_addresses
 from backorders.admin.products import attach_described, items_matching, title_of
+from backorders.admin.words import told
 from backorders.errors import BackordersError
 from backorders.models import StockItem
 
@@ -110,7 +111,7 @@ class Page(ModelAdmin):
         try:
             return super().changeform_view(request, *args, **kwargs)
         except BackordersError as error:
-            self.message_user(request, str(error), messages.ERROR)
+            self.message_user(request, told(error), messages.ERROR)
             return HttpResponseRedirect(request.get_full_path())
 
     # two steps
@@ -120,15 +121,25 @@ class Page(ModelAdmin):
         return reverse(f"admin:backorders_{name}", args=args, current_app=self.admin_site.name)
 
     def two_steps(
-        self, request: HttpRequest, queryset: QuerySet[Any], *, says: str, button: str, do: Callable[[Any], str]
+        self,
+        request: HttpRequest,
+        queryset: QuerySet[Any],
+        *,
+        says: str,
+        button: str,
+        do: Callable[[Any], str],
+        form: Form | None = None,
+        outlook: Callable[[list[Any]], list[str]] | None = None,
     ) -> HttpResponse | None:
         """This will show what an action is about to do, and do it when that page is sent.
 
         ``do`` calls one service for one row and returns a line for the row's history; what a service refuses is reported
-        and stops nobody else. At most ``MOST_AT_ONCE`` rows at a time.
+        and stops nobody else. At most ``MOST_AT_ONCE`` rows at a time. ``form``: what else has to be said, bound when the
+        page was sent; ``outlook``: sentences about what would follow for these rows.
         """
-        if "confirmed" not in request.POST:
-            return self._ask_first(request, queryset, says=says, button=button)
+        if "confirmed" not in request.POST or (form is not None and not form.is_valid()):
+            asked = {"says": says, "button": button, "form": form}
+            return self._ask_first(request, queryset, asked, outlook)
         rows = list(queryset[:MOST_AT_ONCE])
         self.report(request, rows, do)
         return None
@@ -139,20 +150,34 @@ class Page(ModelAdmin):
             try:
                 note = do(row)
             except BackordersError as error:
-                self.message_user(request, str(error), messages.WARNING)
+                self.message_user(request, f"{self.name_of(row)}: {told(error)}", messages.WARNING)
             else:
                 self.log_change(request, row, note)
                 done += 1
         if done:
             self.message_user(request, _("Done: %(count)s.") % {"count": done}, messages.SUCCESS)
 
-    def _ask_first(self, request: HttpRequest, queryset: QuerySet[Any], *, says: str, button: str) -> HttpResponse:
+    def _ask_first(
+        self,
+        request: HttpRequest,
+        queryset: QuerySet[Any],
+        asked: dict[str, Any],
+        outlook: Callable[[list[Any]], list[str]] | None,
+    ) -> HttpResponse:
+        context = {
+            **self.page_context(request, title=asked["button"]),
+            **asked,
+            **self.chosen_context(request, queryset),
+        }
+        context["outlook"] = outlook(context["rows"]) if outlook and context["rows"] else []
+        return TemplateResponse(request, "backorders/admin/confirm.html", context)
+
+    def chosen_context(self, request: HttpRequest, queryset: QuerySet[Any]) -> dict[str, Any]:
+        """The rows that an action is about: the first ones by name, all of them by their keys."""
         rows, total = list(queryset[:MOST_AT_ONCE]), queryset.count()
         self.prepare(rows[:_NAMED])
-        context = {
-            **self.page_context(request, title=button),
-            "says": says,
-            "button": button,
+        return {
+            "rows": rows,
             "named": [self.name_of(row) for row in rows[:_NAMED]],
             "unnamed": len(rows) - len(rows[:_NAMED]),
             "ids": [row.pk for row in rows],
@@ -161,7 +186,6 @@ class Page(ModelAdmin):
             "action": request.POST.get("action", ""),
             "checkbox": ACTION_CHECKBOX_NAME,
         }
-        return TemplateResponse(request, "backorders/admin/confirm.html", context)
 
     def page_context(self, request: HttpRequest, *, title: str) -> dict[str, Any]:
         """What every page of our own needs."""

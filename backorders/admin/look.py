@@ -8,13 +8,17 @@ from typing import Any
 
 from django.http import HttpRequest
 from django.utils.html import format_html
-from django.utils.timezone import localdate
-from django.utils.translation import get_language
+from django.utils.timezone import localdate, now
+from django.utils.translation import get_language, gettext
 from django.utils.translation import gettext_lazy as _
 
 from backorders.domain.addresses import masked
 from backorders.domain.availability import Availability, State
+from backorders.domain.windows import Promise, Window
 from backorders.domain.wording import babel_locale
+from backorders.models import Delivery
+from backorders.queries.availability import shop_today
+from backorders.queries.supply import ships_within
 
 NOTHING = "–"
 
@@ -80,6 +84,24 @@ def days(earliest: date | None, latest: date | None) -> str:
     if earliest == latest:
         return str(format_skeleton(skeleton, earliest, locale=locale))
     return str(format_interval(earliest, latest, skeleton, locale=locale))
+
+
+def promised(promise: Promise) -> str:
+    """A date that was given, or that there is none; never a day that has passed and nobody can name anew."""
+    if isinstance(promise, Window):
+        return days(promise.earliest, promise.latest)
+    return badge("bad", "!", gettext("late")) if promise.is_overdue else gettext("no date")
+
+
+def forecast_of(delivery: Delivery) -> str:
+    """What we say of an open delivery, and whether it was learned from past ones or only stated."""
+    if delivery.state != Delivery.State.EXPECTED:
+        return NOTHING
+    promise = ships_within(delivery, today=shop_today(now()))
+    if not isinstance(promise, Window):
+        return badge("bad", "!", gettext("no honest date"))
+    source = gettext("learned from past deliveries") if delivery.is_learned else gettext("as stated")
+    return format_html('{} <span class="bo-quiet bo-sku">{}</span>', days(promise.earliest, promise.latest), source)
 
 
 def may_see_addresses(request: HttpRequest) -> bool:

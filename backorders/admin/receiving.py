@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -20,11 +19,11 @@ from django.utils.translation import ngettext
 from backorders.admin.base import MOST_AT_ONCE, Page
 from backorders.admin.look import days
 from backorders.admin.products import attach_described, title_of
-from backorders.domain.allocation import Waiting, plan
-from backorders.errors import MOST_UNITS, BackordersError
+from backorders.admin.words import told
+from backorders.errors import MOST_UNITS, BackordersError, OverReceipt
 from backorders.models import Delivery, StockItem
-from backorders.queries.backorders import queue_of
-from backorders.queries.stock import adapter_of, read_shelf
+from backorders.queries.simulation import Simulation, simulate_arrivals
+from backorders.queries.stock import adapter_of
 from backorders.queries.subscriptions import waiting_counts
 from backorders.services.supply import Arrival, receive_delivery
 from backorders.shop import Reading
@@ -32,65 +31,45 @@ from backorders.shop import Reading
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preview:
-    """What booking one delivery in would lead to. ``for_sale`` is ``None`` where nobody counts, or the shop books itself."""
+    """What booking one delivery in would lead to, as the receiving page words it."""
 
-    filled: int
-    in_part: int
-    to_queue: int
-    for_sale: Reading
+    found: Simulation
     is_before_release: bool
     is_booked_by_shop: bool
 
+    @property
+    def to_queue(self) -> int:
+        return self.found.allocated
 
-class Shelf:
-    """One item's shelf and queue while deliveries are put onto it in thought, one after the other."""
+    @property
+    def filled(self) -> int:
+        return self.found.complete
 
-    def __init__(self, item: StockItem, now: datetime) -> None:
-        self.item, self.now = item, now
-        self.units, self.queue = read_shelf(item), queue_of(item.id)
+    @property
+    def in_part(self) -> int:
+        return len(self.found.served) - self.found.complete
 
-    def receive(self, quantity: int) -> Preview:
-        is_ours = self._put(quantity)
-        before_release = self.item.releases_at is not None and self.now < self.item.releases_at
-        owed = sum(line.needs for line in self.queue)
-        free = owed if self.units is None else max(0, self.units - self.item.held_units)
-        shares = plan(queue=self.queue, units=0 if before_release else free)
-        if self.units is not None:
-            self.units -= shares.units
-        needs = {line.line_id: line for line in self.queue}
-        self.queue = [_rest(needs[line_id], units) for line_id, units in shares.waiting.items()]
-        return Preview(
-            filled=len(shares.assigned.keys() - shares.waiting.keys()),
-            in_part=len(shares.assigned.keys() & shares.waiting.keys()),
-            to_queue=shares.units,
-            for_sale=None if self.units is None or not is_ours else 0 if before_release else shares.left,
-            is_before_release=before_release,
-            is_booked_by_shop=not is_ours,
-        )
-
-    def _put(self, quantity: int) -> bool:
-        """As ``services.stock.put_on_shelf`` does; ``False`` where the shop books its own stock."""
-        adapter = adapter_of(self.item)
-        if adapter is not None and not adapter.keeps_stock:
-            self.units = (self.units or 0) + quantity
-            return True
-        if adapter is None or not adapter.can_move_stock():
-            return False
-        self.units = None if self.units is None else self.units + quantity
-        return True
+    @property
+    def for_sale(self) -> Reading:
+        """``None`` where nobody counts, or the shop books itself."""
+        return None if self.is_booked_by_shop else self.found.for_sale
 
 
-def _rest(line: Waiting, needs: int) -> Waiting:
-    return Waiting(line_id=line.line_id, needs=needs, placed_at=line.placed_at, priority=line.priority)
-
-
-def previews(wanted: list[tuple[Delivery, int]], now: datetime) -> Iterator[Preview]:
+def previews(wanted: list[tuple[Delivery, int]], now: datetime) -> list[Preview]:
     """This will say what each delivery would lead to, in their order; nothing is written. Raises ``StockUnreadable``."""
-    shelves: dict[int, Shelf] = {}
-    for delivery, quantity in wanted:
-        if delivery.item_id not in shelves:
-            shelves[delivery.item_id] = Shelf(delivery.item, now)
-        yield shelves[delivery.item_id].receive(quantity)
+    items = {delivery.item_id: delivery.item for delivery, _quantity in wanted}
+    found: dict[int, list[Simulation]] = {}
+    for item_id, item in items.items():
+        arrivals = [(quantity, delivery.pk) for delivery, quantity in wanted if delivery.item_id == item_id]
+        found[item_id] = simulate_arrivals(item=item, arrivals=arrivals, now=now)
+    return [_preview(delivery.item, found[delivery.item_id].pop(0), now) for delivery, _quantity in wanted]
+
+
+def _preview(item: StockItem, found: Simulation, now: datetime) -> Preview:
+    adapter = adapter_of(item)
+    is_moved = adapter is not None and (not adapter.keeps_stock or adapter.can_move_stock())
+    is_before_release = item.releases_at is not None and now < item.releases_at
+    return Preview(found=found, is_before_release=is_before_release, is_booked_by_shop=not is_moved)
 
 
 class ReceiveForm(forms.Form):
@@ -109,10 +88,20 @@ class ReceiveForm(forms.Form):
                 label=_("Units of %(title)s") % {"title": title_of(delivery.item)},
                 widget=forms.NumberInput(attrs={"class": "bo-units"}),
             )
+            self.fields[f"more_{delivery.id}"] = forms.BooleanField(label=_("They are really there"), required=False)
 
     def quantities(self) -> list[tuple[Delivery, int]]:
         typed = self.cleaned_data if self.is_bound else {}
         return [(one, int(typed.get(f"units_{one.id}", one.outstanding) or 0)) for one in self.deliveries]
+
+    def has_more(self, delivery: Delivery) -> bool:
+        """Did somebody say that more than was expected is really there?"""
+        return bool(self.is_bound and self.cleaned_data.get(f"more_{delivery.id}"))
+
+    def asks_for_more(self, delivery: Delivery) -> bool:
+        """Is the box of any use on this row: was more typed than is outstanding?"""
+        typed = self.data.get(f"units_{delivery.id}", "") if self.is_bound else ""
+        return str(typed).isdecimal() and int(typed[:12]) > delivery.outstanding
 
 
 def receive_page(page: Page, request: HttpRequest) -> HttpResponse:
@@ -130,21 +119,43 @@ def receive_page(page: Page, request: HttpRequest) -> HttpResponse:
         page.message_user(request, _("None of these deliveries is expected any more."), messages.WARNING)
         return HttpResponseRedirect(page.link("delivery_changelist"))
     if is_sent and form.is_valid() and "book" in request.POST:
-        for delivery, quantity in form.quantities():
-            if quantity:
-                _book(
-                    page, request, delivery, quantity, reference=f"admin:{form.cleaned_data['receipt']}:{delivery.id}"
-                )
-        return HttpResponseRedirect(page.link("delivery_changelist"))
+        doubtful = _book_all(page, request, form)
+        if not doubtful:
+            return HttpResponseRedirect(page.link("delivery_changelist"))
+        form = _again(form, doubtful)
     return TemplateResponse(request, "backorders/admin/receive.html", _context(page, request, form))
 
 
-def _book(page: Page, request: HttpRequest, delivery: Delivery, quantity: int, *, reference: str) -> None:
-    title = title_of(delivery.item)
+def _book_all(page: Page, request: HttpRequest, form: ReceiveForm) -> dict[int, OverReceipt]:
+    """Each delivery is booked by itself; those that brought more than was expected are asked about again."""
+    doubtful = {}
+    for delivery, quantity in form.quantities():
+        try:
+            if quantity:
+                _book(page, request, form, delivery, quantity)
+        except OverReceipt as error:
+            doubtful[delivery.pk] = error
+    return doubtful
+
+
+def _again(form: ReceiveForm, doubtful: dict[int, OverReceipt]) -> ReceiveForm:
+    """The same page for the doubtful ones only; the others are booked."""
+    again = ReceiveForm([one for one in form.deliveries if one.pk in doubtful], form.data)
+    for delivery_id, error in doubtful.items():
+        again.add_error(f"units_{delivery_id}", told(error))
+    return again
+
+
+def _book(page: Page, request: HttpRequest, form: ReceiveForm, delivery: Delivery, quantity: int) -> None:
+    title, reference = title_of(delivery.item), f"admin:{form.cleaned_data['receipt']}:{delivery.id}"
     try:
-        arrival = receive_delivery(delivery_id=delivery.id, quantity=quantity, reference=reference)
+        arrival = receive_delivery(
+            delivery_id=delivery.id, quantity=quantity, reference=reference, accept_more=form.has_more(delivery)
+        )
+    except OverReceipt:
+        raise
     except BackordersError as error:
-        page.message_user(request, f"{title}: {error}", messages.ERROR)
+        page.message_user(request, f"{title}: {told(error)}", messages.ERROR)
         return
     if arrival.was_repeated:
         said = _("%(title)s: this receipt was booked before; nothing was counted twice.") % {"title": title}
@@ -167,9 +178,9 @@ def _context(page: Page, request: HttpRequest, form: ReceiveForm) -> dict[str, A
     if not form.is_bound or form.is_valid():
         wanted = form.quantities()
         try:
-            found = list(previews(wanted, timezone.now()))
+            found = previews(wanted, timezone.now())
         except BackordersError as error:
-            found, trouble = [], str(error)
+            found, trouble = [], told(error)
     else:
         found = []
     people = waiting_counts({delivery.item_id for delivery in form.deliveries})
@@ -181,6 +192,7 @@ def _context(page: Page, request: HttpRequest, form: ReceiveForm) -> dict[str, A
                 "item_url": page.link("stockitem_change", delivery.item_id),
                 "days": days(delivery.earliest_on, delivery.latest_on),
                 "field": form[f"units_{delivery.id}"],
+                "more": form[f"more_{delivery.id}"] if form.asks_for_more(delivery) else None,
                 "preview": found[place] if place < len(found) else None,
                 "people": people.get(delivery.item_id, 0),
             }

@@ -10,21 +10,27 @@ from django.contrib import admin
 from django.core.exceptions import ValidationError
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.query import ModelIterable
-from django.http import HttpRequest
-from django.urls import NoReverseMatch, reverse
+from django.http import HttpRequest, HttpResponse
+from django.urls import NoReverseMatch, path, reverse
 from django.utils import timezone
-from django.utils.html import format_html, format_html_join
+from django.utils.html import format_html
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from backorders.admin.base import Ledger, OpenFirst, Page, ReadOnlyPage
-from backorders.admin.look import NOTHING, availability_badge, badge, days, state_badge, trouble_badge
+from backorders.admin.acts import WithActs, links
+from backorders.admin.arrivals import arrival_page
+from backorders.admin.base import Ledger, OpenFirst, ReadOnlyPage
+from backorders.admin.look import NOTHING, availability_badge, badge, days, forecast_of, state_badge, trouble_badge
 from backorders.admin.products import described_of, product_typed, title_of
+from backorders.admin.shelf import BookReturn, WriteOff
+from backorders.admin.terms import EMPTY_SHELF, LIMITS, TermsChecked, change_many, terms_in_words, with_plain_words
+from backorders.admin.words import told
 from backorders.domain.units import whole_quantity
 from backorders.errors import InvalidQuantity
 from backorders.models import Delivery, StockEvent, StockItem, Subscription
-from backorders.models.stock import attach_products
+from backorders.models.stock import BEHIND, TERMS, attach_products
 from backorders.queries.availability import availability_of_items
+from backorders.queries.backorders import free_in_deliveries
 from backorders.queries.stock import adapter_of, item_of
 from backorders.queries.subscriptions import waiting_counts
 from backorders.services.stock import set_on_hand, set_selling_policy
@@ -61,26 +67,23 @@ class ProductField(forms.CharField):
         )
 
 
-class ItemForm(forms.ModelForm):
+class ItemForm(TermsChecked, forms.ModelForm):
     """What staff decide; the service writes it."""
 
     class Meta:
         model = StockItem
-        fields = [
-            "policy",
-            "backorder_limit",
-            "opens_at",
-            "releases_at",
-            "is_discontinued",
-            "successor",
-            "own_quantity",
-        ]
+        fields = [*TERMS, "opens_at", "releases_at", "is_discontinued", "successor", "supplier", "own_quantity"]
 
-    def clean_backorder_limit(self) -> int | None:
-        return _quantity_or_none(self.cleaned_data["backorder_limit"])
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        with_plain_words(self.fields)
 
     def clean_own_quantity(self) -> int | None:
-        return _quantity_or_none(self.cleaned_data["own_quantity"])
+        try:
+            quantity: int | None = self.cleaned_data["own_quantity"]
+            return None if quantity is None else whole_quantity(quantity, least=0)
+        except InvalidQuantity as error:
+            raise ValidationError(told(error)) from None
 
     def clean_successor(self) -> StockItem | None:
         successor: StockItem | None = self.cleaned_data["successor"]
@@ -102,22 +105,19 @@ class NewItemForm(ItemForm):
         return product
 
 
-def _quantity_or_none(value: int | None) -> int | None:
-    try:
-        return None if value is None else whole_quantity(value, least=0)
-    except InvalidQuantity as error:
-        raise ValidationError(str(error)) from None
-
-
 class DeliveriesOfItem(Ledger):
     model = Delivery
     verbose_name_plural = _("deliveries")
-    fields = ["window", "units", "supplier", "certainty", "badge"]
+    fields = ["window", "ships", "units", "left", "supplier", "certainty", "badge"]
     readonly_fields = fields
     show_change_link = True
     ordering = ["-latest_on", "-id"]
 
-    @admin.display(description=_("between"))
+    @admin.display(description=_("goods can ship"))
+    def ships(self, delivery: Delivery) -> str:
+        return forecast_of(delivery)
+
+    @admin.display(description=_("the supplier says"))
     def window(self, delivery: Delivery) -> str:
         return days(delivery.earliest_on, delivery.latest_on)
 
@@ -127,6 +127,19 @@ class DeliveriesOfItem(Ledger):
             "received": delivery.received_quantity,
             "quantity": delivery.quantity,
         }
+
+    @admin.display(description=_("not spoken for"))
+    def left(self, delivery: Delivery) -> str:
+        """ "7 of 40": what the queue leaves of an open delivery, worked out once for all of them."""
+        known = delivery.item.__dict__
+        if "free" not in known:
+            known["free"] = {free.delivery_id: free for free in free_in_deliveries(delivery.item, now=timezone.now())}
+        free = known["free"].get(delivery.id)
+        return (
+            gettext("%(received)s of %(quantity)s") % {"received": free.free, "quantity": free.units}
+            if free
+            else NOTHING
+        )
 
     @admin.display(description=_("how certain"))
     def certainty(self, delivery: Delivery) -> str:
@@ -143,7 +156,7 @@ class DeliveriesOfItem(Ledger):
 class LastEvents(Ledger):
     model = StockEvent
     verbose_name_plural = _("last changes of the shelf")
-    fields = ["happened_at", "kind", "quantity", "before", "after", "source", "reference"]
+    fields = ["happened_at", "kind", "quantity", "before", "after", "source", "reference", "note"]
     readonly_fields = fields
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[StockEvent]:
@@ -165,16 +178,19 @@ class WithProducts(ModelIterable):
 
 
 @admin.register(StockItem)
-class StockItemAdmin(Page):
+class StockItemAdmin(WithActs):
     item_paths = ("",)
     list_display = ["product", "state", "sale", "owed", "waiting_people", "inbound", "next_date", "trouble"]
-    list_filter = [Situation, "policy"]
+    list_filter = [Situation, "policy", "supplier"]
+    list_select_related = ["supplier"]
     search_fields = ["object_id"]
-    autocomplete_fields = ["successor"]
+    autocomplete_fields = ["successor", "supplier"]
+    actions = ["change_terms"]
+    acts = (WriteOff(), BookReturn())
     inlines = [DeliveriesOfItem, LastEvents]
     ordering = ["-id"]
     readonly_fields = ["product", "state", "sale", "owed", "held", "waiting_people", "inbound", "next_date", "trouble"]
-    readonly_fields += ["last_seen", "settled_at", "ways"]
+    readonly_fields += ["last_seen", "settled_at", "ways", "bookings", "in_force"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[StockItem]:
         items = super().get_queryset(request)
@@ -235,6 +251,8 @@ class StockItemAdmin(Page):
     @admin.display(description=_("next unit"), ordering="next_latest")
     def next_date(self, item: StockItem) -> str:
         answer = self._told(item, "answer")
+        if item.next_confidence == BEHIND:
+            return NOTHING
         text = days(item.next_earliest, item.next_latest)
         if answer is not None and getattr(answer.window, "is_overdue", False):
             return badge("bad", "!", gettext("late: %(days)s") % {"days": text})
@@ -246,6 +264,10 @@ class StockItemAdmin(Page):
 
     # the form
 
+    @admin.display(description=_("terms in force"))
+    def in_force(self, item: StockItem) -> str:
+        return terms_in_words(item)
+
     @admin.display(description=_("last seen on the shelf"))
     def last_seen(self, item: StockItem) -> str:
         if item.settled_at is None:
@@ -256,13 +278,18 @@ class StockItemAdmin(Page):
     def ways(self, item: StockItem) -> str:
         """Links to the rows of this item, and to the product in the shop's own admin."""
         ways = [
+            (self.link("stockitem_arrival", item.pk), gettext("If so many arrive…")),
             (f"{self.link('delivery_add')}?product={_reference(item)}", gettext("Expect a delivery")),
             (f"{self.link('backorder_changelist')}?item={item.pk}", gettext("Queue")),
             (f"{self.link('subscription_changelist')}?item={item.pk}", gettext("Waiting people")),
             (f"{self.link('restock_changelist')}?show=all&item={item.pk}", gettext("Restocks")),
             *self._shops_own_page(item),
         ]
-        return format_html('<span class="bo-ways">{}</span>', format_html_join("", '<a href="{}">{}</a>', ways))
+        return links(ways)
+
+    @admin.display(description=_("book by hand"))
+    def bookings(self, item: StockItem) -> str:
+        return links(self.ways_of(item))
 
     def _shops_own_page(self, item: StockItem) -> list[tuple[str, str]]:
         meta = item.product._meta if item.product is not None else None
@@ -276,18 +303,23 @@ class StockItemAdmin(Page):
         return [(url, gettext("The product in the shop"))]
 
     def get_fieldsets(self, request: HttpRequest, obj: StockItem | None = None) -> Any:
-        rules = [("policy", "backorder_limit"), "opens_at", "releases_at", ("is_discontinued", "successor")]
-        if obj is None:
-            return [(None, {"fields": ["product"]}), (_("What an empty shelf means"), {"fields": rules})]
-        now = [("state", "sale"), ("owed", "held"), ("inbound", "next_date"), ("waiting_people", "last_seen")]
-        sets: list[Any] = [
-            (None, {"fields": ["product", "ways", *(["trouble"] if obj.problem else [])]}),
-            (_("What an empty shelf means"), {"fields": rules}),
-            (_("Now"), {"fields": [*now, "settled_at"], "classes": ["bo-now"]}),
+        terms = [
+            (_("When the shelf is empty"), {"fields": [*EMPTY_SHELF, ("is_discontinued", "successor")]}),
+            (_("Limits"), {"fields": LIMITS}),
+            (_("Dates"), {"fields": ["lead_days", "supplier"]}),
+            (_("Pre-order"), {"fields": ["opens_at", "releases_at"]}),
         ]
-        if _is_ours_to_count(obj):
-            sets.insert(2, (_("On hand"), {"fields": ["own_quantity"]}))
-        return sets
+        if obj is None:
+            return [(None, {"fields": ["product"]}), *terms]
+        now = [("state", "sale"), ("owed", "held"), ("inbound", "next_date"), ("waiting_people", "last_seen")]
+        head = ["product", "ways", *(["bookings"] if self.has_act_permission(request) else [])]
+        return [
+            (None, {"fields": [*head, *(["trouble"] if obj.problem else [])]}),
+            (_("Now"), {"fields": [*now, "settled_at"], "classes": ["bo-now"]}),
+            *terms,
+            *([(_("On hand"), {"fields": ["own_quantity"]})] if _is_ours_to_count(obj) else []),
+            (_("What counts"), {"fields": ["in_force"], "classes": ["bo-wide"]}),
+        ]
 
     def get_readonly_fields(self, request: HttpRequest, obj: StockItem | None = None) -> Any:
         if obj is None:
@@ -308,17 +340,27 @@ class StockItemAdmin(Page):
         product = obj.product if change else form.cleaned_data["product"]
         item = set_selling_policy(
             product=product,
-            policy=obj.policy or None,
-            backorder_limit=obj.backorder_limit,
+            **{name: getattr(obj, name) for name in TERMS},
             opens_at=obj.opens_at,
             releases_at=obj.releases_at,
             discontinued=obj.is_discontinued,
             successor=obj.successor.product if obj.successor else None,
+            supplier=obj.supplier,
         )
         if change and "own_quantity" in form.changed_data and _is_ours_to_count(obj):
             set_on_hand(product=product, quantity=obj.own_quantity)
         obj.pk = item.pk
         obj.refresh_from_db()
+
+    # pages of our own
+
+    def get_urls(self) -> Any:
+        arrival = self.admin_site.admin_view(partial(arrival_page, self))
+        return [path("<int:pk>/arrival/", arrival, name="backorders_stockitem_arrival"), *super().get_urls()]
+
+    @admin.action(description=_("Change terms of many…"), permissions=["act"])
+    def change_terms(self, request: HttpRequest, queryset: QuerySet[StockItem]) -> HttpResponse | None:
+        return change_many(self, request, queryset)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Deliveries, the ledger and the people who wait hang on it."""
@@ -337,12 +379,12 @@ def _reference(item: StockItem) -> str:
 
 @admin.register(StockEvent)
 class StockEventAdmin(ReadOnlyPage):
-    list_display = ["happened_at", "item_name", "kind", "quantity", "before", "after", "source", "reference"]
+    list_display = ["happened_at", "item_name", "kind", "quantity", "before", "after", "source", "reference", "note"]
     list_filter = ["kind"]
     list_select_related = ["item"]
     search_fields = ["item__object_id"]
-    searched_columns = ("reference",)
-    fields = ["item_name", "happened_at", "kind", "quantity", "before", "after", "source", "reference"]
+    searched_columns = ("reference", "note")
+    fields = ["item_name", "happened_at", "kind", "quantity", "before", "after", "source", "reference", "note"]
 
     @admin.display(description=_("item"))
     def item_name(self, event: StockEvent) -> str:

@@ -14,7 +14,6 @@ from backorders.api.schema import describes, in_path, in_query
 from backorders.api.shapes import BackordersAlternatives, BackordersRefusal
 from backorders.errors import InvalidQuantity
 from backorders.queries.alternatives import alternatives_to
-from backorders.queries.availability import shop_today
 from backorders.shop import sellables
 
 MOST_ALTERNATIVES = 20
@@ -41,8 +40,7 @@ class AlternativeList(Endpoint):
     def get(self, request: Request, label: str, key: str) -> Response:
         now, limit, quantity = timezone.now(), _limit(request), quantity_in_query(request, "quantity", default=1)
         substitutes = alternatives_to(sellables.find(f"{label}:{key}"), limit=limit, quantity=quantity, now=now)
-        today = shop_today(now)
-        return Response({"results": [alternative_body(substitute, today=today) for substitute in substitutes]})
+        return Response({"results": [alternative_body(substitute) for substitute in substitutes]})
 
 
 def _limit(request: Request) -> int:

@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import date
-from functools import lru_cache
 from typing import Any
-
-from django.utils import translation
 
 from backorders.conf import conf
 from backorders.domain.availability import Availability, State
 from backorders.domain.windows import Window
-from backorders.domain.wording import phrase
 from backorders.queries.alternatives import Substitute
 from backorders.queries.outbox import absolute
 from backorders.shop import sellables
+from backorders.storefront.wording import date_in_words
 
 BUCKET = {State.IN_STOCK: "many", State.LOW_STOCK: "few"}
 
-words = lru_cache(maxsize=512)(phrase)
-"""A page of fifty products says the same few windows again and again."""
 
-
-def availability_body(reference: str, answer: Availability, *, today: date) -> dict[str, Any]:
-    window = answer.window
+def availability_body(reference: str, answer: Availability) -> dict[str, Any]:
+    window, terms = answer.window, answer.terms
     is_known = isinstance(window, Window)
     return {
         "reference": reference,
@@ -32,15 +25,20 @@ def availability_body(reference: str, answer: Availability, *, today: date) -> d
         "can_subscribe": answer.can_subscribe,
         "for_sale": BUCKET.get(answer.state, "none"),
         "units_left": answer.for_sale.value if answer.state is State.LOW_STOCK else None,
-        "window": _window_body(window) if isinstance(window, Window) else None,
+        "window": window_body(window) if isinstance(window, Window) else None,
         "is_overdue": not is_known and bool(getattr(window, "is_overdue", False)),
-        "label": _label(window, today) if isinstance(window, Window) else None,
+        "label": date_in_words(answer) or None,
         "opens_at": answer.opens_at,
         "releases_at": answer.releases_at,
+        "is_made_to_order": answer.is_made_to_order,
+        "order_minimum": terms.order_minimum,
+        "order_maximum": terms.order_maximum.or_none,
+        "customer_limit": terms.customer_limit.or_none,
+        "reason": answer.reason,
     }
 
 
-def _window_body(window: Window) -> dict[str, Any]:
+def window_body(window: Window) -> dict[str, Any]:
     return {
         "earliest": window.earliest,
         "latest": window.latest,
@@ -49,11 +47,7 @@ def _window_body(window: Window) -> dict[str, Any]:
     }
 
 
-def _label(window: Window, today: date) -> str:
-    return words(window, today=today, language=translation.get_language() or "en")
-
-
-def alternative_body(substitute: Substitute, *, today: date) -> dict[str, Any]:
+def alternative_body(substitute: Substitute) -> dict[str, Any]:
     described = substitute.described
     reference = sellables.identify(substitute.product).reference
     has_price = described.price is not None
@@ -65,7 +59,7 @@ def alternative_body(substitute: Substitute, *, today: date) -> dict[str, Any]:
         "image": absolute(described.image),
         "price": str(described.price) if has_price else None,
         "currency": (described.currency or conf.currency) if has_price else None,
-        "availability": availability_body(reference, substitute.availability, today=today),
+        "availability": availability_body(reference, substitute.availability),
     }
 
 

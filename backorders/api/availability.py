@@ -15,7 +15,7 @@ from backorders.api.errors import Refused, sentence
 from backorders.api.schema import describes, in_path, in_query
 from backorders.api.shapes import REFERENCE, BackordersAvailabilities, BackordersAvailability, BackordersRefusal
 from backorders.errors import NotSellable
-from backorders.queries.availability import availability_for, availability_of, shop_today
+from backorders.queries.availability import availability_for, availability_of
 from backorders.shop import sellables
 
 MOST_PRODUCTS = 100
@@ -33,13 +33,10 @@ class AvailabilityList(Endpoint):
     )
     def get(self, request: Request) -> Response:
         references = _asked_for(request)
-        now = timezone.now()
         products = sellables.find_all(references)
-        answers, today = availability_for(set(products.values()), now), shop_today(now)
+        answers = availability_for(set(products.values()), timezone.now())
         results = [
-            availability_body(reference, answers[products[reference]], today=today)
-            if reference in products
-            else _unknown(reference)
+            availability_body(reference, answers[products[reference]]) if reference in products else _unknown(reference)
             for reference in references
         ]
         return Response({"results": results})
@@ -68,6 +65,6 @@ class AvailabilityDetail(Endpoint):
         responses={200: BackordersAvailability, 404: BackordersRefusal, 429: BackordersRefusal},
     )
     def get(self, request: Request, label: str, key: str) -> Response:
-        now, reference = timezone.now(), f"{label}:{key}"
-        answer = availability_of(sellables.find(reference), now)
-        return Response(availability_body(reference, answer, today=shop_today(now)))
+        reference = f"{label}:{key}"
+        answer = availability_of(sellables.find(reference), timezone.now())
+        return Response(availability_body(reference, answer))

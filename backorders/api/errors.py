@@ -9,28 +9,41 @@ from rest_framework import status
 from rest_framework.exceptions import APIException, ErrorDetail
 from rest_framework.response import Response
 
+from backorders.api.answers import window_body
+from backorders.domain.windows import Window
 from backorders.errors import (
     MOST_UNITS,
     AlreadyInStock,
     BackordersError,
+    BelowMinimum,
     InvalidAddress,
+    InvalidInput,
     InvalidQuantity,
     InvalidToken,
+    LimitReached,
     NoLongerMade,
+    NotOrderable,
     NotSellable,
+    StockUnreadable,
 )
+from backorders.storefront.wording import promise_in_words
 
 STATUS: dict[type[BackordersError], int] = {
     NotSellable: status.HTTP_404_NOT_FOUND,
     InvalidToken: status.HTTP_404_NOT_FOUND,
-    AlreadyInStock: status.HTTP_409_CONFLICT,
-    NoLongerMade: status.HTTP_409_CONFLICT,
+    InvalidInput: status.HTTP_400_BAD_REQUEST,
+    StockUnreadable: status.HTTP_503_SERVICE_UNAVAILABLE,
+    BackordersError: status.HTTP_409_CONFLICT,
 }
+"""The nearest parent counts. What is well said and cannot be done just now is a conflict."""
 
 FIELD: dict[type[BackordersError], str] = {
     NotSellable: "product",
     AlreadyInStock: "product",
     NoLongerMade: "product",
+    NotOrderable: "product",
+    LimitReached: "quantity",
+    BelowMinimum: "quantity",
     InvalidAddress: "email",
     InvalidQuantity: "quantity",
     InvalidToken: "token",
@@ -38,22 +51,31 @@ FIELD: dict[type[BackordersError], str] = {
 
 
 class Refused(APIException):
-    """Something was not done. ``field`` names the part of the request it is about."""
+    """Something was not done. ``field`` names the part of the request it is about; ``more`` goes into the body beside it."""
 
     status_code: int = status.HTTP_400_BAD_REQUEST
 
-    def __init__(self, detail: str, *, code: str, field: str = "", status_code: int | None = None) -> None:
+    def __init__(
+        self,
+        detail: str,
+        *,
+        code: str,
+        field: str = "",
+        status_code: int | None = None,
+        more: dict[str, Any] | None = None,
+    ) -> None:
         super().__init__(detail, code)
         self.field = field
+        self.more = more or {}
         if status_code is not None:
             self.status_code = status_code
 
 
 def refused(error: BackordersError) -> Refused:
-    """This will say the same as ``error`` in DRF's words. What nobody named in ``STATUS`` is the request's fault: 400."""
-    kind = next((one for one in type(error).__mro__ if one in STATUS), BackordersError)
+    """This will say the same as ``error`` in DRF's words, with the numbers that a shop's page needs to offer something else."""
+    status_code = next(STATUS[one] for one in type(error).__mro__ if one in STATUS)
     field = next((FIELD[one] for one in type(error).__mro__ if one in FIELD), "")
-    return Refused(sentence(error), code=error.code, field=field, status_code=STATUS.get(kind, 400))
+    return Refused(sentence(error), code=error.code, field=field, status_code=status_code, more=numbers_of(error))
 
 
 def sentence(error: BackordersError) -> str:
@@ -62,7 +84,26 @@ def sentence(error: BackordersError) -> str:
         return _("No product is sold here under this reference.")
     if isinstance(error, InvalidQuantity):
         return _("Use a whole number from %(least)s to %(most)s.") % {"least": error.least, "most": f"{MOST_UNITS:,}"}
+    if isinstance(error, LimitReached):
+        numbers = {"asked": error.asked, "possible": error.possible}
+        return _("%(asked)s were asked for, %(possible)s can be ordered.") % numbers
+    if isinstance(error, BelowMinimum):
+        return _("Order at least %(least)s.") % {"least": error.least}
+    if isinstance(error, NotOrderable):
+        return _("This cannot be ordered just now.")
     return str(error)
+
+
+def numbers_of(error: BackordersError) -> dict[str, Any]:
+    """What an order could be instead."""
+    if isinstance(error, LimitReached):
+        window = error.window if isinstance(error.window, Window) else None
+        by = promise_in_words(window) if window else None
+        body = window_body(window) if window else None
+        return {"state": error.state, "possible": error.possible, "window": body, "by": by}
+    if isinstance(error, BelowMinimum):
+        return {"state": error.state, "least": error.least}
+    return {"state": error.state} if isinstance(error, NotOrderable) else {}
 
 
 def with_code(response: Response, error: Any) -> Response:
@@ -75,4 +116,5 @@ def with_code(response: Response, error: Any) -> Response:
         response.data = {"code": detail.code, "detail": detail}
         if field := getattr(error, "field", ""):
             response.data["field"] = field
+        response.data |= getattr(error, "more", {})
     return response

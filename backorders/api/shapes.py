@@ -33,10 +33,17 @@ class BackordersAvailability(serializers.Serializer):
     window = BackordersWindow(allow_null=True, help_text="When an order would come; null when there is no honest date.")
     is_overdue = serializers.BooleanField(help_text="A date was named and has passed.")
     label = serializers.CharField(  # type: ignore[assignment]
-        allow_null=True, help_text="The window in words of the request's language."
+        allow_null=True, help_text="The date in words of the request's language, as the product page puts it."
     )
     opens_at = serializers.DateTimeField(allow_null=True, help_text="When pre-orders open.")
     releases_at = serializers.DateTimeField(allow_null=True, help_text="Nothing leaves the house before.")
+    is_made_to_order = serializers.BooleanField(help_text="It is made once it is ordered.")
+    order_minimum = serializers.IntegerField(help_text="The least units of it in one order.")
+    order_maximum = serializers.IntegerField(allow_null=True, help_text="The most; null when nobody set a limit.")
+    customer_limit = serializers.IntegerField(
+        allow_null=True, help_text="The most units one customer may have on backorder; null when nobody set a limit."
+    )
+    reason = serializers.CharField(help_text="Why it is not here, in the shop's own words; often empty.")
 
 
 class BackordersRefusal(serializers.Serializer):
@@ -45,6 +52,16 @@ class BackordersRefusal(serializers.Serializer):
     code = serializers.CharField(help_text="Stable, for programs.")
     detail = serializers.CharField(help_text="A sentence for people.")
     field = serializers.CharField(required=False, help_text="Which part of the request it is about.")
+
+
+class BackordersNotOrderable(BackordersRefusal):
+    """Why an order was refused. Nothing was taken."""
+
+    state = serializers.ChoiceField([one.value for one in State])
+    possible = serializers.IntegerField(required=False, help_text="`limit_reached`: so many can be ordered instead.")
+    window = BackordersWindow(required=False, allow_null=True, help_text="`limit_reached`: when those would come.")
+    by = serializers.CharField(required=False, allow_null=True, help_text="The same in words.")
+    least = serializers.IntegerField(required=False, help_text="`below_minimum`: so many have to be ordered.")
 
 
 class BackordersUnknown(serializers.Serializer):

@@ -7,8 +7,10 @@ from datetime import date, datetime
 from enum import StrEnum
 
 from backorders.domain.promises import not_before_release
-from backorders.domain.units import NO_UNITS, UNLIMITED, Units
+from backorders.domain.terms import NO_TERMS, Policy, Terms
+from backorders.domain.units import NO_UNITS, Units
 from backorders.domain.windows import NO_DATE, Confidence, Promise, Window, honest
+from backorders.errors import MOST_UNITS
 
 
 class State(StrEnum):
@@ -21,33 +23,42 @@ class State(StrEnum):
     DISCONTINUED = "discontinued"
 
 
-class Policy(StrEnum):
-    """What an empty shelf means."""
-
-    STOP = "stop"
-    BACKORDER = "backorder"
-    PREORDER = "preorder"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
     """All that the decision looks at.
 
     ``on_shelf``: what the shop reports. ``held``: units on that shelf that belong to somebody. ``queued``: units ordered
-    and not yet given. ``promise``: when the next unit after the queue would come. Instants are aware.
+    and not yet given, of which ``pinned`` come from deliveries of their own. ``inbound``: units announced. ``promise``:
+    when the next unit after the queue would come. Instants are aware.
     """
 
     on_shelf: Units
     held: int = 0
     queued: int = 0
-    policy: Policy = Policy.STOP
-    backorder_limit: Units = UNLIMITED
+    pinned: int = 0
+    inbound: int = 0
+    terms: Terms = NO_TERMS
     opens_at: datetime | None = None
     releases_at: datetime | None = None
     is_discontinued: bool = False
     is_visible: bool = True
     promise: Promise = NO_DATE
-    low_stock_at: int = 0
+
+    @property
+    def owed(self) -> int:
+        """Units of the shelf that somebody has, or stands in line for."""
+        return self.held + self.queued - self.pinned
+
+    @property
+    def free(self) -> Units:
+        """Units on the shelf that are nobody's and not kept back."""
+        return self.on_shelf.less(self.owed + self.terms.safety_stock)
+
+    @property
+    def uncovered(self) -> int:
+        """Units that are owed, or kept back, and not on the shelf: they have to come first."""
+        wanted = self.owed + self.terms.safety_stock
+        return wanted - self.on_shelf.at_most(wanted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +66,8 @@ class Availability:
     """What a shopper may know and do.
 
     ``for_sale``: units that can leave now. ``to_order``: units that can be ordered beyond those. ``window``: when such an
-    order would come, or ``NO_DATE``. ``opens_at`` and ``releases_at`` are aware instants of a pre-order.
+    order would come, or ``NO_DATE``. ``opens_at`` and ``releases_at`` are aware instants of a pre-order. ``terms``: least
+    and most per order, the limit per customer, and why it is not here.
     """
 
     state: State
@@ -64,6 +76,16 @@ class Availability:
     window: Promise = NO_DATE
     opens_at: datetime | None = None
     releases_at: datetime | None = None
+    terms: Terms = NO_TERMS
+
+    @property
+    def is_made_to_order(self) -> bool:
+        return self.state is State.BACKORDER and self.terms.policy is Policy.MADE_TO_ORDER
+
+    @property
+    def reason(self) -> str:
+        """Why it is not here, in the shop's own words; empty while it is."""
+        return "" if self.for_sale else self.terms.reason
 
     @property
     def on_hand(self) -> Units:
@@ -80,55 +102,73 @@ class Availability:
     @property
     def can_subscribe(self) -> bool:
         """Is there something to wait for? Also while backorder is allowed: "tell me when it is really here"."""
-        return self.state not in (State.IN_STOCK, State.LOW_STOCK, State.DISCONTINUED)
+        return not self.is_made_to_order and self.state not in (State.IN_STOCK, State.LOW_STOCK, State.DISCONTINUED)
 
     def covers(self, quantity: int) -> bool:
         return self.orderable.covers(quantity)
 
 
 def for_sale(snapshot: Snapshot, *, now: datetime) -> Units:
-    """Units that can be sold and leave now: what is on the shelf, less what is held for or owed to others.
+    """Units that can be sold and leave now: what is on the shelf, less what others have or stand in line for, less the safety stock.
 
     Nothing leaves before its release.
     """
     if not snapshot.is_visible or (snapshot.releases_at is not None and now < snapshot.releases_at):
         return NO_UNITS
-    return snapshot.on_shelf.less(snapshot.held + snapshot.queued)
+    return snapshot.free
 
 
 def decide(snapshot: Snapshot, *, now: datetime, today: date) -> Availability:
     """This will name the state of an item. ``today`` is the shop's calendar day at ``now``."""
-    units = for_sale(snapshot, now=now)
+    terms, units = snapshot.terms, for_sale(snapshot, now=now)
     if units:
-        is_low = not units.is_unlimited and units.value <= snapshot.low_stock_at
+        is_low = not units.is_unlimited and units.value <= terms.low_stock_at
         room = _backorderable(snapshot)
         window = honest(snapshot.promise, today=today) if room else NO_DATE
-        return Availability(State.LOW_STOCK if is_low else State.IN_STOCK, units, room, window)
+        return Availability(State.LOW_STOCK if is_low else State.IN_STOCK, units, room, window, terms=terms)
     if not snapshot.is_visible:
-        return Availability(State.OUT_OF_STOCK)
+        return Availability(State.OUT_OF_STOCK, terms=terms)
     if snapshot.is_discontinued:
-        return Availability(State.DISCONTINUED)
+        return Availability(State.DISCONTINUED, terms=terms)
     if snapshot.releases_at is not None and now < snapshot.releases_at:
         return _before_release(snapshot, now=now, today=today)
     window = honest(snapshot.promise, today=today)
     room = _backorderable(snapshot)
-    return Availability(State.BACKORDER if room else State.OUT_OF_STOCK, NO_UNITS, room, window)
+    return Availability(State.BACKORDER if room else State.OUT_OF_STOCK, NO_UNITS, room, window, terms=terms)
 
 
 def _backorderable(snapshot: Snapshot) -> Units:
     """A pre-order that was released goes on as a backorder: there is no second allocation system."""
-    if snapshot.policy is Policy.STOP or snapshot.is_discontinued:
+    if snapshot.terms.policy is Policy.STOP or snapshot.is_discontinued:
         return NO_UNITS
-    return snapshot.backorder_limit.less(snapshot.queued)
+    return _room(snapshot)
+
+
+def _room(snapshot: Snapshot) -> Units:
+    """Units that may still be owed: up to the limit, and, where only announced goods are sold, up to what is on its way."""
+    terms = snapshot.terms
+    room = terms.backorder_limit.less(snapshot.queued)
+    if not terms.only_inbound or terms.policy is Policy.MADE_TO_ORDER:
+        return room
+    coming = max(0, snapshot.inbound - snapshot.pinned - snapshot.uncovered)
+    return Units(room.at_most(coming))
 
 
 def _before_release(snapshot: Snapshot, *, now: datetime, today: date) -> Availability:
     assert snapshot.releases_at is not None  # noqa: S101 - the caller asked
-    is_here = bool(snapshot.on_shelf.less(snapshot.held + snapshot.queued))
     here = Window(earliest=today, latest=today, confidence=Confidence.FIRM)
-    promise = here if is_here else honest(snapshot.promise, today=today)
+    promise = here if snapshot.free else honest(snapshot.promise, today=today)
     window = not_before_release(promise, snapshot.releases_at.date(), today=today)
-    is_open = snapshot.policy is Policy.PREORDER and (snapshot.opens_at is None or snapshot.opens_at <= now)
-    room = snapshot.backorder_limit.less(snapshot.queued) if is_open else NO_UNITS
+    is_open = snapshot.terms.policy is Policy.PREORDER and (snapshot.opens_at is None or snapshot.opens_at <= now)
+    room = _room_before_release(snapshot) if is_open else NO_UNITS
     state = State.PREORDER if room else State.COMING_SOON
-    return Availability(state, NO_UNITS, room, window, snapshot.opens_at, snapshot.releases_at)
+    return Availability(state, NO_UNITS, room, window, snapshot.opens_at, snapshot.releases_at, snapshot.terms)
+
+
+def _room_before_release(snapshot: Snapshot) -> Units:
+    """As after it, but goods that are here already cannot leave, so they are ordered like goods on their way."""
+    room = _room(snapshot)
+    if not snapshot.terms.only_inbound:
+        return room
+    limit = snapshot.terms.backorder_limit.less(snapshot.queued)
+    return Units(limit.at_most(room.plus(snapshot.free).at_most(MOST_UNITS)))

@@ -22,6 +22,7 @@ class Source(StrEnum):
 
     DELIVERY = "delivery"
     RELEASE = "release"
+    LEAD_TIME = "lead_time"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,15 +4,17 @@ from backorders.models.alternatives import Alternative
 from backorders.models.backorders import Allocation, Backorder, Promise
 from backorders.models.checkout import PlacedOrder
 from backorders.models.outbox import OutgoingMail, SuppressedAddress
-from backorders.models.stock import StockEvent, StockItem
+from backorders.models.stock import CategoryTerms, StockEvent, StockItem
 from backorders.models.subscriptions import Subscription, SubscriptionToken
-from backorders.models.supply import Delivery, DeliveryRevision, Supplier
+from backorders.models.supply import ClosedDay, Delivery, DeliveryRevision, Supplier
 from backorders.models.waves import Restock, Wave
 
 __all__ = [
     "Allocation",
     "Alternative",
     "Backorder",
+    "CategoryTerms",
+    "ClosedDay",
     "Delivery",
     "DeliveryRevision",
     "OutgoingMail",

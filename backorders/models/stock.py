@@ -28,27 +28,104 @@ class StockItemQuerySet(models.QuerySet["StockItem"]):
         return items
 
 
-class StockItem(models.Model):
-    """One sellable thing of the host shop: its policy and counters. The only table that points at the host's products."""
+class SellingTerms(models.Model):
+    """How something is sold when the shelf is empty. Empty means: as the category says, and then as the settings say."""
 
     class SellingPolicy(models.TextChoices):
-        DEFAULT = "", _("as the shop's setting says")
+        DEFAULT = "", _("as the category or the shop's setting says")
         STOP = "stop", _("stop selling")
         BACKORDER = "backorder", _("take backorders")
         PREORDER = "preorder", _("take pre-orders until release")
+        MADE_TO_ORDER = "made_to_order", _("make it to order")
+
+    policy = models.CharField(
+        _("when the shelf is empty"), max_length=14, choices=SellingPolicy, default=SellingPolicy.DEFAULT, blank=True
+    )
+    backorder_limit = models.PositiveIntegerField(
+        _("backorder limit"), null=True, blank=True, help_text=_("Units that may be owed at a time.")
+    )
+    only_inbound = models.BooleanField(
+        _("sell only what is on its way"),
+        null=True,
+        blank=True,
+        help_text=_("Backorders are taken only as far as announced deliveries cover them."),
+    )
+    customer_limit = models.PositiveIntegerField(
+        _("limit per customer"),
+        null=True,
+        blank=True,
+        help_text=_("Units one customer may have on backorder or pre-order, all orders together."),
+    )
+    order_minimum = models.PositiveIntegerField(_("least per order"), null=True, blank=True)
+    order_maximum = models.PositiveIntegerField(_("most per order"), null=True, blank=True)
+    safety_stock = models.PositiveIntegerField(
+        _("safety stock"),
+        null=True,
+        blank=True,
+        help_text=_("Units on the shelf that are kept back: neither sold nor given to the queue."),
+    )
+    low_stock_at = models.PositiveIntegerField(
+        _("low stock from"), null=True, blank=True, help_text=_("At or below this many units the shop says so.")
+    )
+    lead_days = models.PositiveSmallIntegerField(
+        _("lead time"),
+        null=True,
+        blank=True,
+        help_text=_(
+            "Working days until it ships when no delivery is announced; also how long making one to order takes."
+        ),
+    )
+    reason = models.CharField(
+        _("reason"), max_length=200, blank=True, default="", help_text=_("Shoppers read why it is not here.")
+    )
+
+    class Meta:
+        abstract = True
+
+
+TERMS = (
+    "policy",
+    "backorder_limit",
+    "only_inbound",
+    "customer_limit",
+    "order_minimum",
+    "order_maximum",
+    "safety_stock",
+    "low_stock_at",
+    "lead_days",
+    "reason",
+)
+"""The fields of ``SellingTerms``, in the order in which they are read."""
+
+
+class CategoryTerms(SellingTerms):
+    """The terms of every product of one category that says nothing itself.
+
+    ``key`` is the value of the field map's ``category`` path, as text: a primary key or a name.
+    """
+
+    content_type = models.ForeignKey(ContentType, on_delete=models.CASCADE, verbose_name=_("model"), related_name="+")
+    key = models.CharField(_("category"), max_length=100)
+
+    class Meta:
+        verbose_name = _("category's terms")
+        verbose_name_plural = _("terms of categories")
+        constraints = [models.UniqueConstraint(fields=["content_type", "key"], name="backorders_one_terms_a_category")]
+
+    def __str__(self) -> str:
+        return self.key
+
+
+BEHIND = "behind"
+"""As ``next_confidence``: the next unit has no delivery, and its day is that of the last one, which is spoken for."""
+
+
+class StockItem(SellingTerms):
+    """One sellable thing of the host shop: its terms and counters. The only table that points at the host's products."""
 
     content_type = models.ForeignKey(ContentType, on_delete=models.CASCADE, verbose_name=_("model"), related_name="+")
     object_id = models.CharField(_("product key"), max_length=64)
 
-    policy = models.CharField(
-        _("when the shelf is empty"), max_length=10, choices=SellingPolicy, default=SellingPolicy.DEFAULT, blank=True
-    )
-    backorder_limit = models.PositiveIntegerField(
-        _("backorder limit"),
-        null=True,
-        blank=True,
-        help_text=_("Units that may be owed at a time; empty for no limit."),
-    )
     opens_at = models.DateTimeField(_("pre-order opens"), null=True, blank=True)
     releases_at = models.DateTimeField(
         _("release"), null=True, blank=True, help_text=_("Nothing is sold as in stock or leaves the house before.")
@@ -56,6 +133,14 @@ class StockItem(models.Model):
     is_discontinued = models.BooleanField(_("no longer made"), default=False)
     successor = models.ForeignKey(
         "self", on_delete=models.SET_NULL, null=True, blank=True, related_name="+", verbose_name=_("replaced by")
+    )
+    supplier = models.ForeignKey(
+        "backorders.Supplier",
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="items",
+        verbose_name=_("usual supplier"),
     )
 
     own_quantity = models.PositiveIntegerField(
@@ -72,11 +157,16 @@ class StockItem(models.Model):
     problem = models.CharField(_("problem"), max_length=300, blank=True, default="", editable=False)
 
     queued_units = models.PositiveBigIntegerField(_("owed"), default=0, editable=False)
+    pinned_units = models.PositiveBigIntegerField(_("owed from deliveries of their own"), default=0, editable=False)
     held_units = models.PositiveBigIntegerField(_("held on the shelf"), default=0, editable=False)
     inbound_units = models.PositiveBigIntegerField(_("on their way"), default=0, editable=False)
     next_earliest = models.DateField(_("next unit, earliest"), null=True, editable=False)
     next_latest = models.DateField(_("next unit, latest"), null=True, editable=False)
     next_confidence = models.CharField(max_length=10, blank=True, default="", editable=False)
+    next_units = models.PositiveBigIntegerField(default=0, editable=False)
+    next_delivery_id = models.BigIntegerField(null=True, editable=False)
+    last_placed_at = models.DateTimeField(null=True, editable=False)
+    has_ranks = models.BooleanField(default=False, editable=False)
 
     objects = StockItemQuerySet.as_manager()
 
@@ -128,14 +218,17 @@ class StockEvent(models.Model):
         ALLOCATED = "allocated", _("given to the queue")
         RETURNED = "returned", _("put back")
         SET = "set", _("set by hand")
+        WRITTEN_OFF = "written_off", _("written off")
+        UNDONE = "undone", _("receipt undone")
 
     item = models.ForeignKey(StockItem, on_delete=models.CASCADE, related_name="events")
-    kind = models.CharField(_("kind"), max_length=10, choices=Kind)
+    kind = models.CharField(_("kind"), max_length=12, choices=Kind)
     before = models.PositiveIntegerField(_("before"), null=True)
     after = models.PositiveIntegerField(_("after"), null=True)
     quantity = models.IntegerField(_("units"), default=0)
     source = models.CharField(_("learned from"), max_length=20, blank=True, default="")
     reference = models.CharField(_("reference"), max_length=120, blank=True, default="")
+    note = models.CharField(_("why"), max_length=200, blank=True, default="")
     delivery = models.ForeignKey(
         "backorders.Delivery", on_delete=models.SET_NULL, null=True, blank=True, related_name="events"
     )
@@ -148,5 +241,10 @@ class StockEvent(models.Model):
         constraints = [
             models.UniqueConstraint(
                 fields=["delivery", "reference"], condition=~Q(reference=""), name="backorders_receipt_once"
-            )
+            ),
+            models.UniqueConstraint(
+                fields=["item", "kind", "reference"],
+                condition=Q(delivery__isnull=True) & ~Q(reference=""),
+                name="backorders_booked_once",
+            ),
         ]

@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from datetime import date, datetime, tzinfo
+from functools import cache, partial
 from typing import Any, NamedTuple
 
-from django.db.models import CharField, FloatField, Q, Value
+from django.db import connection
+from django.db.models import CharField, FloatField, Value
+from django.db.models.expressions import Col
 from django.db.models.functions import Cast
 from django.utils import timezone
 
 from backorders.conf import conf
-from backorders.domain.availability import Availability, Policy, Snapshot, decide
+from backorders.domain.availability import Availability, Snapshot, decide
+from backorders.domain.promises import Lead
+from backorders.domain.terms import Policy, Terms, terms_in_force
 from backorders.domain.units import UNLIMITED, Units, counted
 from backorders.domain.windows import NO_DATE, Confidence, Promise, Window
 from backorders.errors import MOST_UNITS, StockUnreadable
-from backorders.models import StockItem
+from backorders.models import CategoryTerms, StockItem, Supplier
+from backorders.models.stock import BEHIND, TERMS
+from backorders.queries.calendars import shop_calendar, working_day_of
 from backorders.shop import Adapter, FieldAdapter, Reading, Sellable, sellables
 from backorders.shop.adapters import NOT_LOADED, whole_units
 
@@ -25,22 +32,43 @@ log = logging.getLogger(__name__)
 
 
 class AnchorRow(NamedTuple):
-    """The columns of ``StockItem`` that the decision needs, in the order in which they are read."""
+    """The columns of ``StockItem`` that the decision needs, in the order in which they are read. The terms come first, as one block."""
 
     content_type_id: int
     object_id: str
     policy: str
     backorder_limit: int | None
+    only_inbound: bool | None
+    customer_limit: int | None
+    order_minimum: int | None
+    order_maximum: int | None
+    safety_stock: int | None
+    low_stock_at: int | None
+    lead_days: int | None
+    reason: str
     opens_at: datetime | None
     releases_at: datetime | None
     is_discontinued: bool
     own_quantity: int | None
     seen_quantity: int | None
     queued_units: int
+    pinned_units: int
     held_units: int
+    inbound_units: int
     next_earliest: date | None
     next_latest: date | None
     next_confidence: str
+
+    @property
+    def terms(self) -> TermsRow:
+        return tuple(self)[_TERMS]
+
+
+TermsRow = tuple[Any, ...]
+"""What one layer says: the fields of ``SellingTerms``, ``None`` or "" where it says nothing."""
+
+_TERMS = slice(2, 2 + len(TERMS))
+_NOTHING: TermsRow = (None,) * len(TERMS)
 
 
 def shop_today(now: datetime) -> date:
@@ -53,85 +81,221 @@ def availability_of(product: Any, now: datetime | None = None) -> Availability:
 
     Raises ``NotSellable`` for what ``BACKORDERS["SELLABLES"]`` does not name.
     """
-    named = [(product, sellables.identify(product))]
-    [(_, sellable)] = named
-    row = _anchors([sellable]).get((sellable.content_type_id, sellable.object_id))
-    on_shelf = _on_shelf(sellable, row, _stock(named, trust_loaded=False))
+    sellable = sellables.identify(product)
+    named = [(product, sellable)]
+    anchors = _anchors([sellable])
+    on_shelf = _on_shelf(sellable, anchors.row_of(sellable), _stock(named, trust_loaded=False))
     is_visible = sellable.pk in sellable.adapter.visible([sellable.pk])
-    return Frame.at(now or timezone.now()).decide(row, on_shelf, is_visible=is_visible)
+    layer = anchors.category_layers(named).get(sellable, _NOTHING)
+    return Frame.at(now or timezone.now()).decide(anchors.row_of(sellable), on_shelf, layer, is_visible=is_visible)
 
 
 def availability_for(products: Iterable[Any], now: datetime | None = None) -> dict[Any, Availability]:
     """This will answer for a whole list: one query for our rows, and one or two for stock that the instances do not carry.
 
     A stock number that a list page has just loaded is not read again; an adapter class of the shop's own costs one query
-    for each such model. ``now`` is an aware instant. Raises ``NotSellable``.
+    for each such model, and so do categories that have terms of their own and are not loaded. ``now`` is an aware instant.
+    Raises ``NotSellable``.
     """
     products = list(products)
     named = list(zip(products, sellables.identify_many(products), strict=True))
     anchors = _anchors([sellable for _, sellable in named])
     stock = _stock(named, trust_loaded=True)
+    layers = anchors.category_layers(named)
     frame = Frame.at(now or timezone.now())
     answers: dict[Any, Availability] = {}
     for product, sellable in named:
-        row = anchors.get((sellable.content_type_id, sellable.object_id))
-        answers[product] = frame.decide(row, _on_shelf(sellable, row, stock))
+        row = anchors.row_of(sellable)
+        layer = layers.get(sellable, _NOTHING) if layers else _NOTHING
+        answers[product] = frame.decide(row, _on_shelf(sellable, row, stock), layer)
     return answers
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """What is the same for every product of one question: the moment, the shop's zone and its settings."""
+    """What is the same for every product of one question: the moment, the shop's zone, its calendar and its own terms."""
 
     now: datetime
     today: date
     zone: tzinfo
-    default_policy: Policy
-    low_stock_at: int
+    terms: TermsRow
 
     @classmethod
     def at(cls, now: datetime) -> Frame:
-        zone, default = timezone.get_default_timezone(), Policy(conf.default_policy)
-        return cls(now=now, today=shop_today(now), zone=zone, default_policy=default, low_stock_at=conf.low_stock_at)
+        return cls(now=now, today=shop_today(now), zone=timezone.get_default_timezone(), terms=_shop_terms())
 
-    def decide(self, row: AnchorRow | None, on_shelf: Units, *, is_visible: bool = True) -> Availability:
-        return decide(self.snapshot(row, on_shelf, is_visible=is_visible), now=self.now, today=self.today)
+    def decide(
+        self, row: AnchorRow | None, on_shelf: Units, category: TermsRow = _NOTHING, *, is_visible: bool = True
+    ) -> Availability:
+        return decide(self.snapshot(row, on_shelf, category, is_visible=is_visible), now=self.now, today=self.today)
 
-    def snapshot(self, row: AnchorRow | None, on_shelf: Units, *, is_visible: bool = True) -> Snapshot:
-        """What the decision looks at, from our row (or none: a product never touched) and the shelf."""
+    def snapshot(
+        self, row: AnchorRow | None, on_shelf: Units, category: TermsRow = _NOTHING, *, is_visible: bool = True
+    ) -> Snapshot:
+        """What the decision looks at, from our row (or none: a product never touched), its category's terms, and the shelf."""
         if row is None:
-            return Snapshot(
-                on_shelf=on_shelf, policy=self.default_policy, is_visible=is_visible, low_stock_at=self.low_stock_at
-            )
+            terms = terms_in_force(category, self.terms)
+            return Snapshot(on_shelf=on_shelf, terms=terms, is_visible=is_visible, promise=self._by_lead_time(terms))
+        terms = terms_in_force(row[_TERMS], category, self.terms)
         return Snapshot(
             on_shelf=on_shelf,
             held=row.held_units,
             queued=row.queued_units,
-            policy=_POLICIES[row.policy] if row.policy else self.default_policy,
-            backorder_limit=counted(row.backorder_limit),
+            pinned=row.pinned_units,
+            inbound=row.inbound_units,
+            terms=terms,
             opens_at=row.opens_at and row.opens_at.astimezone(self.zone),
             releases_at=row.releases_at and row.releases_at.astimezone(self.zone),
             is_discontinued=row.is_discontinued,
             is_visible=is_visible,
-            promise=_promise(row),
-            low_stock_at=self.low_stock_at,
+            promise=self._promise(row, terms),
         )
 
+    def _promise(self, row: AnchorRow, terms: Terms) -> Promise:
+        announced = _promise(row)
+        if isinstance(announced, Window) and not announced.is_over(self.today):
+            return announced
+        by_lead_time = self._by_lead_time(terms)
+        if isinstance(by_lead_time, Window) and row.next_latest and row.next_latest > by_lead_time.latest:
+            by_lead_time = replace(by_lead_time, earliest=row.next_latest, latest=row.next_latest)
+        return by_lead_time if isinstance(by_lead_time, Window) else announced
 
-_POLICIES = {policy.value: policy for policy in Policy}
+    def _by_lead_time(self, terms: Terms) -> Promise:
+        """Where no delivery is announced: the lead time, counted from the working day on which an order would count."""
+        if terms.lead_days is None or terms.policy is Policy.STOP:
+            return NO_DATE
+        return Lead(days=terms.lead_days, calendar=shop_calendar()).window_for(working_day_of(self.now))
 
 
-def _anchors(named: list[Sellable]) -> dict[tuple[int, str], AnchorRow]:
-    if not named:
-        return {}
+def _shop_terms() -> TermsRow:
+    """The settings, as the last layer."""
+    return (
+        conf.default_policy,
+        conf.backorder_limit,
+        conf.only_inbound,
+        conf.customer_limit,
+        None,
+        None,
+        conf.safety_stock,
+        conf.low_stock_at,
+        conf.lead_days,
+        "",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Anchors:
+    """Our rows for some products, by (content type, key), and the terms of categories, by (content type, category)."""
+
+    items: dict[tuple[int, str], AnchorRow]
+    categories: dict[tuple[int, str], TermsRow]
+
+    def row_of(self, sellable: Sellable) -> AnchorRow | None:
+        return self.items.get((sellable.content_type_id, sellable.object_id))
+
+    def category_layers(self, named: list[tuple[Any, Sellable]]) -> dict[Sellable, TermsRow]:
+        """What the categories of these products say; no query at all where no category says anything."""
+        if not self.categories:
+            return {}
+        types = {type_id for type_id, _ in self.categories}
+        groups = _groups([(product, sellable) for product, sellable in named if sellable.content_type_id in types])
+        found = {
+            sellable: self.categories.get((sellable.content_type_id, str(group)))
+            for sellable, group in groups.items()
+            if group is not None
+        }
+        return {sellable: layer for sellable, layer in found.items() if layer is not None}
+
+
+def _groups(named: list[tuple[Any, Sellable]]) -> dict[Sellable, Any]:
+    """The category of each product: from the instances where they carry it, else one query a model."""
+    found: dict[Sellable, Any] = {}
+    missing: dict[Adapter, dict[Any, Sellable]] = {}
+    for product, sellable in named:
+        group = sellable.adapter.loaded_group(product)
+        if group is NOT_LOADED:
+            missing.setdefault(sellable.adapter, {})[sellable.pk] = sellable
+        else:
+            found[sellable] = group
+    for adapter, wanted in missing.items():
+        found.update({wanted[pk]: group for pk, group in adapter.group_key(list(wanted)).items()})
+    return found
+
+
+def _anchors(named: list[Sellable]) -> Anchors:
+    """One statement for both tables: written by hand, since building it anew for every list page costs more than running it."""
     ids_by_type: dict[int, list[str]] = {}
     for sellable in named:
         ids_by_type.setdefault(sellable.content_type_id, []).append(sellable.object_id)
-    wanted = Q()
+    if not ids_by_type:
+        return Anchors({}, {})
+    sql, params = _anchors_statement(ids_by_type)
+    items: dict[tuple[int, str], AnchorRow] = {}
+    categories: dict[tuple[int, str], TermsRow] = {}
+    with connection.cursor() as cursor:
+        cursor.execute(sql, params)
+        rows = _converted(cursor.fetchall())
+    for row in rows:
+        if row[-1]:
+            items[row[0], row[1]] = AnchorRow._make(row[:-1])
+        else:
+            categories[row[0], row[1]] = tuple(row[_TERMS])
+    return Anchors(items, categories)
+
+
+def _anchors_statement(ids_by_type: dict[int, list[str]]) -> tuple[str, list[Any]]:
+    items, categories = StockItem._meta.db_table, CategoryTerms._meta.db_table
+    wanted, params = [], []
     for type_id, object_ids in ids_by_type.items():
-        wanted |= Q(content_type_id=type_id, object_id__in=object_ids)
-    rows = StockItem.objects.filter(wanted).values_list(*AnchorRow._fields)
-    return {(row[0], row[1]): AnchorRow._make(row) for row in rows.iterator(chunk_size=2000)}
+        if connection.vendor == "postgresql":
+            wanted.append("(item.content_type_id = %s AND item.object_id = ANY(%s))")
+            params += [type_id, object_ids]
+        else:
+            wanted.append(f"(item.content_type_id = %s AND item.object_id IN ({', '.join(['%s'] * len(object_ids))}))")
+            params += [type_id, *object_ids]
+    types = ", ".join(["%s"] * len(ids_by_type))
+    sql = (
+        f"SELECT {_ITEM_COLUMNS} FROM {items} item LEFT JOIN {Supplier._meta.db_table} supplier "  # noqa: S608 - our own names
+        f"ON supplier.id = item.supplier_id WHERE {' OR '.join(wanted)} "
+        f"UNION ALL SELECT {_CATEGORY_COLUMNS} FROM {categories} WHERE content_type_id IN ({types})"
+    )
+    return sql, [*params, *ids_by_type]
+
+
+_LEAD_DAYS = "COALESCE(item.lead_days, supplier.lead_days)"
+_ITEM_COLUMNS = ", ".join([_LEAD_DAYS if name == "lead_days" else f"item.{name}" for name in AnchorRow._fields] + ["1"])
+_CATEGORY_COLUMNS = ", ".join(
+    ["content_type_id", "key", *TERMS, *["NULL"] * (len(AnchorRow._fields) - 2 - len(TERMS)), "0"]
+)
+
+
+def _converted(rows: list[tuple[Any, ...]]) -> list[Any]:
+    """SQLite keeps moments, days and booleans as text and numbers; PostgreSQL hands them over as they are."""
+    converters = _converters(connection.vendor)
+    if not converters:
+        return rows
+    changed = [list(row) for row in rows]
+    for row in changed:
+        for place, convert in converters:
+            if row[place] is not None:
+                row[place] = convert(row[place])
+    return changed
+
+
+@cache
+def _converters(vendor: str) -> tuple[tuple[int, Callable[[Any], Any]], ...]:
+    found = []
+    for place, name in enumerate(AnchorRow._fields):
+        field: Any = StockItem._meta.get_field(name)
+        column: Any = Col("item", field)
+        steps = [*connection.ops.get_db_converters(column), *field.get_db_converters(connection)]
+        for step in steps:
+            found.append((place, partial(_convert, step, column)))
+    return tuple(found)
+
+
+def _convert(step: Callable[..., Any], column: Any, value: Any) -> Any:
+    return step(value, column, connection)
 
 
 def _stock(named: list[tuple[Any, Sellable]], *, trust_loaded: bool) -> dict[tuple[int, Any], Any]:
@@ -195,7 +359,7 @@ def _on_shelf(sellable: Sellable, row: AnchorRow | None, stock: dict[tuple[int, 
 
 
 def _promise(row: AnchorRow) -> Promise:
-    if row.next_earliest is None or row.next_latest is None:
+    if row.next_earliest is None or row.next_latest is None or row.next_confidence == BEHIND:
         return NO_DATE
     confidence = Confidence(row.next_confidence or Confidence.ESTIMATED)
     return Window(earliest=row.next_earliest, latest=row.next_latest, confidence=confidence)
@@ -203,21 +367,113 @@ def _promise(row: AnchorRow) -> Promise:
 
 def availability_of_items(items: Iterable[StockItem], now: datetime) -> dict[int, Availability]:
     """This will answer for anchors, reading the shelf now; hidden and vanished products are out of stock. Keys are item ids."""
+    items = [item for item in items if item.content_type_id in sellables.by_content_type]
+    frame, looks, layers = Frame.at(now), looks_at(items), category_layers_of(items)
+    return {
+        item.id: frame.decide(
+            row_of_item(item),
+            counted(looks[item.id].shelf),
+            layers.get(item.id, _NOTHING),
+            is_visible=looks[item.id].is_visible,
+        )
+        for item in items
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What one read of a shelf found. ``shelf``: the shop's number, ``None`` for not counted."""
+
+    shelf: Reading
+    is_visible: bool = True
+
+    def less(self, units: int) -> Look:
+        """The same after we took units, whether or not the shop's own number has moved yet."""
+        return self if self.shelf is None else Look(max(0, self.shelf - units), self.is_visible)
+
+
+def looks_at(items: Iterable[StockItem]) -> dict[int, Look]:
+    """This will read the shelves of locked anchors, and whether shoppers may see them, in one query a model (two for an adapter class)."""
     by_adapter: dict[Adapter, list[StockItem]] = {}
+    looks: dict[int, Look] = {}
     for item in items:
         if adapter := sellables.by_content_type.get(item.content_type_id):
             by_adapter.setdefault(adapter, []).append(item)
-    frame = Frame.at(now)
-    answers: dict[int, Availability] = {}
+        else:
+            looks[item.id] = Look(0, is_visible=False)
     for adapter, group in by_adapter.items():
-        keys = adapter.keys_from_texts(item.object_id for item in group)
-        pks = list(keys.values())
-        visible = {str(pk) for pk in adapter.visible(pks)}
-        numbers = adapter.stock(pks) if adapter.keeps_stock else {}
-        stock = {(group[0].content_type_id, pk): number for pk, number in numbers.items()}
-        for item in (item for item in group if item.object_id in keys):
-            row = AnchorRow(*(getattr(item, name) for name in AnchorRow._fields))
-            sellable = Sellable(adapter, item.content_type_id, keys[item.object_id], item.object_id)
-            on_shelf = _on_shelf(sellable, row, stock)
-            answers[item.id] = frame.decide(row, on_shelf, is_visible=item.object_id in visible)
-    return answers
+        looks |= _looks_of(adapter, group)
+    return looks
+
+
+def _looks_of(adapter: Adapter, items: list[StockItem]) -> dict[int, Look]:
+    keys = adapter.keys_from_texts(item.object_id for item in items)
+    found = adapter.look(list(keys.values()))
+    stock = {(items[0].content_type_id, pk): units for pk, (units, _) in found.items()} if adapter.keeps_stock else {}
+    looks = {}
+    for item in items:
+        pk = keys.get(item.object_id)
+        sellable = Sellable(adapter, item.content_type_id, pk, item.object_id)
+        is_visible = pk in found and found[pk][1]
+        looks[item.id] = Look(_on_shelf(sellable, row_of_item(item), stock).or_none, is_visible=is_visible)
+    return looks
+
+
+def answer_to(item: StockItem, look: Look, now: datetime) -> Availability:
+    """This will decide for one anchor as it is in memory, with a shelf that was read before; no query but for its category's terms."""
+    frame = Frame.at(now)
+    return frame.decide(row_of_item(item), counted(look.shelf), _category_layer(item), is_visible=look.is_visible)
+
+
+def row_of_item(item: StockItem) -> AnchorRow:
+    """A loaded anchor as the decision wants it. Its supplier's lead time is read when the item has none of its own."""
+    row = AnchorRow(*(getattr(item, name) for name in AnchorRow._fields))
+    if row.lead_days is None and item.supplier_id is not None and item.supplier is not None:
+        return row._replace(lead_days=item.supplier.lead_days)
+    return row
+
+
+def category_layers_of(items: Iterable[StockItem]) -> dict[int, TermsRow]:
+    """What the categories of these items say about their terms, by item id. One query where no category says anything."""
+    by_type: dict[int, list[StockItem]] = {}
+    for item in items:
+        by_type.setdefault(item.content_type_id, []).append(item)
+    said: dict[int, dict[str, TermsRow]] = {}
+    for type_id, key, *terms in CategoryTerms.objects.filter(content_type_id__in=list(by_type)).values_list(
+        "content_type_id", "key", *TERMS
+    ):
+        said.setdefault(type_id, {})[key] = tuple(terms)
+    layers: dict[int, TermsRow] = {}
+    for type_id, terms_by_key in said.items():
+        if adapter := sellables.by_content_type.get(type_id):
+            keys = adapter.keys_from_texts(item.object_id for item in by_type[type_id])
+            groups = {str(pk): str(group) for pk, group in adapter.group_key(list(keys.values())).items()}
+            layers |= {
+                item.id: terms_by_key[groups[item.object_id]]
+                for item in by_type[type_id]
+                if groups.get(item.object_id) in terms_by_key
+            }
+    return layers
+
+
+def snapshot_of_item(item: StockItem, on_shelf: Units, now: datetime) -> Snapshot:
+    """What the decision looks at for one loaded anchor; ``on_shelf`` was read by the caller."""
+    return Frame.at(now).snapshot(row_of_item(item), on_shelf, _category_layer(item))
+
+
+def terms_of_item(item: StockItem) -> Terms:
+    """The terms in force for one loaded anchor: its own, its category's, the shop's."""
+    return terms_in_force(row_of_item(item).terms, _category_layer(item), _shop_terms())
+
+
+def without_category_terms(item: StockItem) -> None:
+    """This will note on a loaded anchor that no category of its model says anything, so that nobody asks again."""
+    item.__dict__["_category_layer"] = _NOTHING
+
+
+def _category_layer(item: StockItem) -> TermsRow:
+    """Read once for each loaded anchor: within one transaction the same terms hold."""
+    if "_category_layer" not in item.__dict__:
+        item.__dict__["_category_layer"] = category_layers_of([item]).get(item.id, _NOTHING)
+    layer: TermsRow = item.__dict__["_category_layer"]
+    return layer

@@ -18,6 +18,7 @@ from django.urls import reverse
 from django.utils import timezone, translation
 
 from backorders.conf import conf
+from backorders.domain.allocation import Fill
 from backorders.domain.availability import Availability
 from backorders.domain.headers import one_line
 from backorders.domain.outbox import MailKind, MailState
@@ -25,7 +26,7 @@ from backorders.domain.tokens import Purpose
 from backorders.models import Backorder, OutgoingMail, StockItem, Subscription, SuppressedAddress
 from backorders.models.stock import attach_products
 from backorders.queries.availability import availability_of_items
-from backorders.queries.backorders import Place, places_of_lines
+from backorders.queries.backorders import Place, orders_of, places_of_lines, units_kept
 from backorders.queries.stock import describe_items
 from backorders.queries.subscriptions import confirmed_together
 from backorders.shop import Described
@@ -60,11 +61,18 @@ class Facts:
     availability: dict[int, Availability]
     described: dict[int, Described]
     places: dict[int, Place]
+    orders: dict[int, list[Backorder]]
+    """All lines of an order that ships as a whole, by the line its mail hangs on."""
+    to_tell: dict[int, int]
+    """Units that a mail about an allocation tells of."""
 
 
 def facts_for(mails: list[OutgoingMail], now: datetime) -> Facts:
     """This will read what the mails speak of, with a number of queries that does not grow with the number of mails."""
+    filled = [mail.backorder for mail in mails if mail.backorder and mail.kind == MailKind.BACKORDER_FILLED]
+    orders = orders_of([line for line in filled if line.fill == Fill.WHOLE_ORDER])
     items = {item.id: item for item in map(item_of, mails)}
+    items |= {line.item_id: line.item for order in orders.values() for line in order if line.item_id not in items}
     attach_products(items.values())
     keys = {recipient_of(mail).email_key for mail in mails}
     pending = Subscription.objects.filter(state=Subscription.State.PENDING)
@@ -75,7 +83,22 @@ def facts_for(mails: list[OutgoingMail], now: datetime) -> Facts:
         availability=availability_of_items(items.values(), now),
         described=describe_items(items.values()),
         places=places_of_lines(lines, now) if lines else {},
+        orders=orders,
+        to_tell=_units_to_tell([line.id for line in filled]) if filled else {},
     )
+
+
+def _units_to_tell(backorder_ids: list[int]) -> dict[int, int]:
+    """By allocation: what a line still has of it, and of those just before whose own mail was stopped (two queries)."""
+    mails = OutgoingMail.objects.filter(backorder__in=backorder_ids, kind=MailKind.BACKORDER_FILLED)
+    stopped = set(mails.filter(state=MailState.CANCELLED).values_list("allocation_id", flat=True))
+    to_tell: dict[int, int] = {}
+    for kept in units_kept(backorder_ids).values():
+        untold = 0
+        for allocation_id, units in kept.items():
+            to_tell[allocation_id] = units + untold
+            untold = to_tell[allocation_id] if allocation_id in stopped else 0
+    return to_tell
 
 
 def item_of(mail: OutgoingMail) -> StockItem:
@@ -99,7 +122,25 @@ def verdict_on(mail: OutgoingMail, facts: Facts) -> Verdict:
         return _if(recipient_of(mail).email_key in facts.unconfirmed, "already answered")
     if mail.kind == MailKind.BACK_IN_STOCK:
         return _verdict_on_return(mail, facts)
-    return _if(mail.backorder.state != Backorder.State.CANCELLED, "the order was cancelled")  # type: ignore[union-attr]
+    assert mail.backorder is not None  # noqa: S101 - the kind says so
+    if mail.kind == MailKind.BACKORDER_FILLED:
+        return _verdict_on_arrival(mail, mail.backorder, facts)
+    return _if(mail.backorder.state != Backorder.State.CANCELLED, "the order was cancelled")
+
+
+def _verdict_on_arrival(mail: OutgoingMail, line: Backorder, facts: Facts) -> Verdict:
+    """What was taken back since is not announced; what has left the house meanwhile did come in."""
+    order = facts.orders.get(line.id, [line])
+    if all(each.state == Backorder.State.CANCELLED for each in order):
+        return _if(False, "the order was cancelled")
+    if line.id in facts.orders:
+        return _if(not any(each.needs for each in order), "not all of the order is here any more")
+    return _if(bool(_units_of(mail, line, facts)), "the goods are not there after all")
+
+
+def _units_of(mail: OutgoingMail, line: Backorder, facts: Facts) -> int:
+    """What the line still has of the units that came."""
+    return line.allocated_quantity if mail.allocation_id is None else facts.to_tell.get(mail.allocation_id, 0)
 
 
 def _verdict_on_return(mail: OutgoingMail, facts: Facts) -> Verdict:
@@ -181,8 +222,28 @@ def context_for(mail: OutgoingMail, facts: Facts, *, tokens: Tokens) -> dict[str
             "backorder": mail.backorder,
             "place": facts.places.get(mail.backorder.id),
             "allocation": mail.allocation,
+            "units": _units_of(mail, mail.backorder, facts),
         }
+        context |= _order_in_one_mail(mail.backorder, facts)
     return context
+
+
+def _order_in_one_mail(line: Backorder, facts: Facts) -> dict[str, Any]:
+    """All lines of an order that ships as a whole; the first of them stands where a mail about one line has its product."""
+    order = [_order_line(each, facts.described) for each in facts.orders.get(line.id, []) if each.allocated_quantity]
+    return {**order[0], "order": order, "others": len(order) - 1} if order else {}
+
+
+def _order_line(line: Backorder, described: Mapping[int, Described]) -> dict[str, Any]:
+    """A product that is gone since goes by the name of its order line."""
+    product = described.get(line.item_id) or Described(title=line.reference)
+    return {
+        "product": product,
+        "product_url": absolute(product.url),
+        "image_url": absolute(product.image),
+        "units": line.allocated_quantity,
+        "reference": line.reference,
+    }
 
 
 def _headers(mail: OutgoingMail, context: dict[str, Any]) -> dict[str, str]:

@@ -9,7 +9,7 @@ from typing import Any
 from backorders.domain.availability import for_sale
 from backorders.domain.units import counted
 from backorders.models import StockItem
-from backorders.queries.availability import AnchorRow, Frame
+from backorders.queries.availability import snapshot_of_item
 from backorders.shop import Adapter, Described, Reading, sellables
 from backorders.shop.adapters import whole_units
 
@@ -36,8 +36,7 @@ def read_shelf(item: StockItem) -> Reading:
 
 def units_for_sale(item: StockItem, shelf: Reading, now: datetime) -> Reading:
     """Units that can be sold and leave now, given what is on the shelf; ``None``: not counted."""
-    row = AnchorRow(*(getattr(item, name) for name in AnchorRow._fields))
-    units = for_sale(Frame.at(now).snapshot(row, counted(shelf)), now=now)
+    units = for_sale(snapshot_of_item(item, counted(shelf), now), now=now)
     return None if units.is_unlimited else units.value
 
 

@@ -5,25 +5,35 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
+from uuid import uuid4
 
 from django.db import IntegrityError, transaction
-from django.utils import timezone
 
 from backorders.conf import conf
 from backorders.domain.addresses import parse_address
+from backorders.domain.allocation import Fill
+from backorders.domain.availability import Availability
+from backorders.domain.references import KEY, LINE, checked_reference
 from backorders.domain.units import whole_quantity
-from backorders.domain.windows import NO_DATE, Promise, Window
+from backorders.domain.windows import NO_DATE, Promise, Window, honest
 from backorders.errors import KeyReused
 from backorders.models import PlacedOrder, StockItem
-from backorders.queries.availability import availability_of
-from backorders.queries.backorders import places_of_lines
-from backorders.services.backorders import Buyer, join_queue, refuse_unless_possible
-from backorders.services.locks import anchors_of, locked_items
-from backorders.services.shelf import Shelf
+from backorders.queries.availability import Look, answer_to, looks_at, shop_today
+from backorders.services.backorders import (
+    Buyer,
+    Wish,
+    dated_refusal,
+    join_queue,
+    refuse_beyond_terms,
+    refuse_unless_possible,
+    units_of_customer,
+)
+from backorders.services.locks import AnchorsMissing, anchors_of, items_for_order, whole
+from backorders.services.moments import moment
 from backorders.services.stock import take_off_shelf
 from backorders.services.subscriptions import note_purchase
 
@@ -55,7 +65,6 @@ class Placement:
     window: Promise = NO_DATE
 
 
-@transaction.atomic
 def check_out(
     *,
     lines: Iterable[Line],
@@ -63,65 +72,124 @@ def check_out(
     customer: Any = None,
     language: str = "",
     ship: Ship | str = Ship.SPLIT,
+    order_reference: str = "",
     idempotency_key: str | None = None,
     now: datetime | None = None,
 ) -> list[Placement]:
     """This will place an order: units that are here leave the shelf, the rest joins the queue. All lines or none.
 
-    ``ship="in_stock_only"`` refuses what is not here; with ``"together"`` and ``"split"`` the shop decides when to send,
-    we say what is here and what comes when. A repeated ``idempotency_key`` returns the first answer. Where the shop books
-    its own stock, its booking belongs into the same transaction.
+    ``ship="split"``: what is here can leave now, the rest as it comes. ``"together"``: nothing leaves before all of it is
+    here; the customer is told once. ``"in_stock_only"`` refuses what is not here. ``order_reference`` names the order in
+    the shop. A repeated ``idempotency_key`` returns the first answer, with the line references of the first order. Where
+    the shop books its own stock, its booking belongs into the same transaction.
 
-    Raises ``NotOrderable`` / ``LimitReached`` with what is possible, ``InvalidQuantity``, ``InvalidAddress``,
-    ``NotSellable``, ``ReferenceTaken``, and ``KeyReused`` when the key comes back with another order.
+    Raises ``NotOrderable`` / ``LimitReached`` with what is possible and by when, ``BelowMinimum``, ``InvalidQuantity``,
+    ``InvalidAddress``, ``InvalidWindow`` for a naive ``now``, ``NotSellable``, ``ReferenceTaken``, and ``KeyReused`` when
+    the key comes back with another order.
     """
-    now, ship = now or timezone.now(), Ship(ship)
-    wanted = list(lines)
+    now, ship, wanted = moment(now), Ship(ship), list(lines)
     for line in wanted:
         whole_quantity(line.quantity)
-    buyer = Buyer(email=email, customer=customer, language=language)
+        checked_reference(line.reference, least=1, longest=LINE)
+    checked_reference(idempotency_key or "", longest=KEY)
     address = parse_address(email, allow_local_domains=conf.allow_local_domains)
-    items = _lock(wanted)
-    fingerprint = _fingerprint(wanted, items, address.key, ship)
-    if idempotency_key and (before := _placed_before(idempotency_key, fingerprint, wanted)) is not None:
+    order = Order(
+        buyer=Buyer(email=email, customer=customer, language=language),
+        email_key=address.key,
+        ship=ship,
+        wish=_wish(ship, order_reference),
+        now=now,
+    )
+    try:
+        return _check_out(wanted, order, idempotency_key)
+    except AnchorsMissing:
+        anchors_of(line.product for line in wanted)
+        return _check_out(wanted, order, idempotency_key)
+
+
+@whole
+def _check_out(wanted: list[Line], order: Order, key: str | None) -> list[Placement]:
+    anchors = items_for_order((line.product for line in wanted), email_key=order.email_key)
+    items = {line: anchors[line.product] for line in wanted}
+    fingerprint = _fingerprint(wanted, items, order.email_key, order.ship)
+    if key and (before := _placed_before(key, fingerprint, wanted)) is not None:
         return before
-    counted = Counted()
-    placements = [_place(line, items[line], buyer, ship, counted, now) for line in wanted]
-    note_purchase(item_ids=[item.id for item in items.values()], email_key=address.key, now=now)
-    if idempotency_key:
-        _remember(idempotency_key, fingerprint, placements, now)
+    order.look_at(items.values())
+    order.refuse_beyond_terms(wanted, items)
+    placements = [order.place(line, items[line]) for line in wanted]
+    if awaited := [item.id for item in anchors.values() if item.is_awaited]:  # type: ignore[attr-defined]
+        note_purchase(item_ids=awaited, email_key=order.email_key, now=order.now)
+    if key:
+        _remember(key, fingerprint, placements, order.now)
     return placements
 
 
-def _lock(wanted: list[Line]) -> dict[Line, StockItem]:
-    """All items of the order, locked in key order before anything is decided."""
-    anchors = anchors_of(line.product for line in wanted)
-    locked = {item.id: item for item in locked_items(item.id for item in anchors.values())}
-    return {line: locked[anchors[line.product].id] for line in wanted}
+def _wish(ship: Ship, order_reference: str) -> Wish:
+    if ship is not Ship.TOGETHER:
+        return Wish(order_reference=order_reference[:100])
+    return Wish(fill=Fill.WHOLE_ORDER, order_reference=order_reference[:100] or f"together {uuid4()}")
 
 
-class Counted(Counter[int]):
-    """Units that earlier lines of this order got from a shelf that the shop books itself: its number has not moved yet."""
+@dataclass(slots=True, kw_only=True)
+class Order:
+    """An order on its way through the till. Its items are locked; what it takes off a shelf later lines do not see again."""
 
+    buyer: Buyer
+    email_key: str
+    ship: Ship
+    wish: Wish
+    now: datetime
+    looks: dict[int, Look] = field(default_factory=dict)
+    answers: dict[int, Availability] = field(default_factory=dict)
 
-def _place(line: Line, item: StockItem, buyer: Buyer, ship: Ship, counted: Counted, now: datetime) -> Placement:
-    answer = availability_of(line.product, now)
-    for_sale = answer.for_sale.less(counted[item.id])
-    here = for_sale.at_most(line.quantity)
-    possible = here if ship is Ship.IN_STOCK_ONLY else for_sale.plus(answer.to_order).at_most(line.quantity)
-    refuse_unless_possible(line.product, answer, asked=line.quantity, possible=possible)
-    if here and not take_off_shelf(item=item, units=here, now=now):
-        # Somebody bought past us in the shop's own code since we looked; the whole order is undone and may be tried again.
-        refuse_unless_possible(line.product, answer, asked=line.quantity, possible=0)
-    if not Shelf(item).moves:
-        counted[item.id] += here
-    later = line.quantity - here
-    if not later:
-        return Placement(line=line, on_hand=here, backordered=0)
-    backorder = join_queue(item=item, quantity=later, reference=line.reference, buyer=buyer, answer=answer, now=now)
-    return Placement(
-        line=line, on_hand=here, backordered=later, window=places_of_lines([backorder], now)[backorder.id].window
-    )
+    def look_at(self, items: Iterable[StockItem]) -> None:
+        """Shelves and visibility of all items, in bulk."""
+        self.looks = looks_at({item.id: item for item in items}.values())
+
+    def refuse_beyond_terms(self, lines: list[Line], items: dict[Line, StockItem]) -> None:
+        """Least and most count all lines of one item together, the customer's limit what of them is not on the shelf."""
+        asked: Counter[int] = Counter()
+        for line in lines:
+            asked[items[line].id] += line.quantity
+        for line, item in items.items():
+            answer = self.answers[item.id] = self._answer(item)
+            had = units_of_customer(item, self.buyer, answer)
+            with dated_refusal(item, self.looks[item.id].shelf, self.now):
+                refuse_beyond_terms(line.product, answer, asked=asked[item.id], had=had, here=answer.for_sale)
+
+    def place(self, line: Line, item: StockItem) -> Placement:
+        answer = self.answers.pop(item.id, None) or self._answer(item)
+        here = answer.for_sale.at_most(line.quantity)
+        possible = here if self.ship is Ship.IN_STOCK_ONLY else answer.orderable.at_most(line.quantity)
+        with dated_refusal(item, self.looks[item.id].shelf, self.now):
+            refuse_unless_possible(line.product, answer, asked=line.quantity, possible=possible)
+        if here:
+            self._take(line, item, here, answer)
+        later = line.quantity - here
+        if not later:
+            return Placement(line=line, on_hand=here, backordered=0)
+        backorder = join_queue(
+            item=item,
+            quantity=later,
+            reference=line.reference,
+            buyer=self.buyer,
+            answer=answer,
+            wish=self.wish,
+            shelf=self.looks[item.id].shelf,
+            now=self.now,
+        )
+        window = honest(backorder.promise, today=shop_today(self.now))
+        return Placement(line=line, on_hand=here, backordered=later, window=window)
+
+    def _answer(self, item: StockItem) -> Availability:
+        return answer_to(item, self.looks[item.id], self.now)
+
+    def _take(self, line: Line, item: StockItem, units: int, answer: Availability) -> None:
+        look = self.looks[item.id]
+        if not take_off_shelf(item=item, units=units, seen=look.shelf, now=self.now):
+            # Somebody bought past us in the shop's own code since we looked; the whole order is undone and may be tried again.
+            refuse_unless_possible(line.product, answer, asked=line.quantity, possible=0)
+        self.looks[item.id] = look.less(units)
 
 
 def _fingerprint(lines: list[Line], items: dict[Line, StockItem], email_key: str, ship: Ship) -> str:
@@ -131,6 +199,7 @@ def _fingerprint(lines: list[Line], items: dict[Line, StockItem], email_key: str
 
 
 def _placed_before(key: str, fingerprint: str, lines: list[Line]) -> list[Placement] | None:
+    """What the first order of this key was told, word for word, under the references it gave."""
     placed = PlacedOrder.objects.filter(key=key).first()
     if placed is None:
         return None
@@ -138,7 +207,10 @@ def _placed_before(key: str, fingerprint: str, lines: list[Line]) -> list[Placem
         raise KeyReused(key)
     return [
         Placement(
-            line=line, on_hand=told["on_hand"], backordered=told["backordered"], window=_window_from(told["window"])
+            line=Line(line.product, line.quantity, told["reference"]),
+            on_hand=told["on_hand"],
+            backordered=told["backordered"],
+            window=_window_from(told["window"]),
         )
         for line, told in zip(lines, placed.placements, strict=True)
     ]
@@ -146,7 +218,12 @@ def _placed_before(key: str, fingerprint: str, lines: list[Line]) -> list[Placem
 
 def _remember(key: str, fingerprint: str, placements: list[Placement], now: datetime) -> None:
     told = [
-        {"on_hand": placed.on_hand, "backordered": placed.backordered, "window": _window_to(placed.window)}
+        {
+            "reference": placed.line.reference,
+            "on_hand": placed.on_hand,
+            "backordered": placed.backordered,
+            "window": _window_to(placed.window),
+        }
         for placed in placements
     ]
     try:

@@ -7,16 +7,59 @@ needs none.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+import random
+import time
+from collections.abc import Callable, Iterable
+from functools import wraps
+from typing import Any, TypeVar, cast
 
+from django.db import OperationalError, connection, transaction
 from django.db.models import Q
 from django.utils import timezone
 
 from backorders.errors import StockUnreadable
-from backorders.models import StockItem
+from backorders.models import CategoryTerms, StockItem, Subscription
+from backorders.models.subscriptions import LIVE
+from backorders.queries.availability import without_category_terms
 from backorders.queries.stock import read_shelf, units_for_sale
 from backorders.shop import sellables
+
+
+class AnchorsMissing(Exception):
+    """Some products were never touched before."""
+
+
+Verb = TypeVar("Verb", bound=Callable[..., Any])
+
+_TRIES = 3
+_TRY_AGAIN = {"40001", "40P01"}
+"""PostgreSQL: could not serialize, deadlock detected. Ours never deadlock with each other, but the shop's own code has locks too."""
+
+
+def whole(verb: Verb) -> Verb:
+    """This will run a service in one transaction and run it again, twice at most, when the database asked for that.
+
+    Only where no transaction of the caller's is open: then it is the caller's to repeat.
+    """
+
+    @wraps(verb)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        for last in (False,) * (_TRIES - 1) + (True,):
+            try:
+                with transaction.atomic():
+                    return verb(*args, **kwargs)
+            except OperationalError as trouble:
+                if last or transaction.get_connection().in_atomic_block or not _may_pass(trouble):
+                    raise
+                time.sleep(random.uniform(0.01, 0.1))  # noqa: S311 - spreads load, guards nothing
+        raise AssertionError  # the last try returns or raises
+
+    return cast("Verb", run)
+
+
+def _may_pass(trouble: OperationalError) -> bool:
+    state = getattr(trouble.__cause__, "sqlstate", None)
+    return state in _TRY_AGAIN or "database is locked" in str(trouble)
 
 
 def anchor_of(product: Any) -> StockItem:
@@ -38,6 +81,41 @@ def anchors_of(products: Iterable[Any]) -> dict[Any, StockItem]:
     for product, key in keys.items():
         found[key].product = product
     return {product: found[key] for product, key in keys.items()}
+
+
+def items_for_order(products: Iterable[Any], *, email_key: str) -> dict[Any, StockItem]:
+    """This will lock the items of an order in key order and say, in the same statement, what else an order has to know.
+
+    ``item.is_awaited``: this buyer asked to be told of it. Written by hand, for every order passes here. No anchor is made,
+    since its lock would come out of order: raises ``AnchorsMissing``, and the caller makes them and starts again.
+    """
+    products = list(products)
+    named = list(zip(products, sellables.identify_many(products), strict=True))
+    if not named:
+        return {}
+    holes = " OR ".join(["(item.content_type_id = %s AND item.object_id = %s)"] * len(named))
+    keys = [part for _, sellable in named for part in (sellable.content_type_id, sellable.object_id)]
+    lock = "FOR UPDATE OF item" if connection.features.has_select_for_update_of else ""
+    rows = StockItem.objects.raw(_ORDER_SQL.format(wanted=holes, lock=lock), [email_key, *keys])
+    found = {(item.content_type_id, item.object_id): item for item in rows}
+    items = {product: found.get((sellable.content_type_id, sellable.object_id)) for product, sellable in named}
+    for product, item in items.items():
+        if item is None:
+            raise AnchorsMissing
+        item.product = product
+        if not item.has_category_terms:  # type: ignore[attr-defined]
+            without_category_terms(item)
+    return cast("dict[Any, StockItem]", items)
+
+
+_ORDER_SQL = f"""
+SELECT item.*,
+    EXISTS (SELECT 1 FROM {CategoryTerms._meta.db_table} terms
+            WHERE terms.content_type_id = item.content_type_id) AS has_category_terms,
+    EXISTS (SELECT 1 FROM {Subscription._meta.db_table} asked WHERE asked.item_id = item.id AND asked.email_key = %s
+            AND asked.state IN ('{"', '".join(LIVE)}')) AS is_awaited
+FROM {StockItem._meta.db_table} item WHERE {{wanted}} ORDER BY item.id {{lock}}
+"""  # noqa: S608 - our own names
 
 
 def _make_anchor(content_type_id: int, object_id: str) -> StockItem:

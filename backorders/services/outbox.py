@@ -6,13 +6,13 @@ import logging
 import random
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from backorders.conf import conf
@@ -55,9 +55,60 @@ class Delivered:
 
 def queue_mail(*, kind: MailKind, now: datetime, **about: Any) -> OutgoingMail:
     """This will put one mail into the outbox, in the caller's transaction. ``about``: subscription, restock, backorder, allocation."""
-    mail = OutgoingMail.objects.create(kind=kind, priority=PRIORITY[kind], created_at=now, due_at=now, **about)
+    mail = new_mail(kind=kind, now=now, **about)
+    mail.save(force_insert=True)
     wake("deliver_due_mail")
     return mail
+
+
+def new_mail(*, kind: MailKind, now: datetime, **about: Any) -> OutgoingMail:
+    """The same, for who writes it with other rows and wakes the worker then."""
+    return OutgoingMail(kind=kind, priority=PRIORITY[kind], created_at=now, due_at=now, **about)
+
+
+def queue_mails(
+    *, kind: MailKind, now: datetime, rows: QuerySet[Any, Any], columns: Mapping[str, str], **about: Any
+) -> int:
+    """This will put one mail for each of ``rows`` into the outbox with one statement, however many. Returns how many.
+
+    ``columns``: column of the outbox -> field of the rows; ``about``: columns that are the same for all. Whoever was
+    written to of the same thing before is left out.
+    """
+    meta = OutgoingMail._meta
+    constants = {
+        "kind": kind.value,
+        "state": MailState.QUEUED.value,
+        "priority": PRIORITY[kind],
+        "created_at": now,
+        "due_at": now,
+        "attempts": 0,
+        "provider_id": "",
+        "note": "",
+        **about,
+    }
+    fields = {field.column: field for field in meta.concrete_fields}
+    values = [fields[column].get_db_prep_save(value, connection) for column, value in constants.items()]
+    inner, params = rows.values_list(*columns.values()).query.get_compiler(connection=connection).as_sql()
+    taken = ", ".join(f"told.{connection.ops.quote_name(name)}" for name in columns.values())
+    holes = ", ".join(_typed(fields[column]) for column in constants)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO {meta.db_table} ({', '.join([*constants, *columns])}) "  # noqa: S608 - our own names
+            f"SELECT {holes}, {taken} FROM ({inner}) AS told WHERE true ON CONFLICT DO NOTHING",
+            [*values, *params],
+        )
+        return int(cursor.rowcount)
+
+
+def _typed(field: Any) -> str:
+    """PostgreSQL wants to know the type of a constant in a SELECT; SQLite would turn a date into a number if told."""
+    return f"CAST(%s AS {field.db_type(connection)})" if connection.vendor == "postgresql" else "%s"
+
+
+def cancel_filled_mail(*, line_ids: list[int], because: str) -> int:
+    """This will stop what has not left yet of telling these lines that goods are ready. The caller holds the item's lock."""
+    rows = OutgoingMail.objects.filter(backorder__in=line_ids, state__in=UNSENT, kind=MailKind.BACKORDER_FILLED)
+    return rows.update(state=MailState.CANCELLED, note=because, lease_token=None, leased_until=None)
 
 
 def cancel_mail(*, subscriptions: SubscriptionQuerySet, because: str) -> int:

@@ -55,8 +55,11 @@ class Shelf:
 
     def take(self, units: int) -> bool:
         """Units leave for an order; ``False`` when they are not all there. Where the shop books its own, we only look."""
-        free = self.free()
-        if free is not None and free < units:
+        return self.take_of(units, self.read())
+
+    def take_of(self, units: int, seen: Reading) -> bool:
+        """The same, from a shelf that was just read; the shop's own column is only lowered when it still has as many."""
+        if seen is not None and seen - self.item.held_units < units:
             return False
         if self.is_ours and self.item.own_quantity is not None:
             self.item.own_quantity -= units
@@ -82,6 +85,23 @@ class Shelf:
             self.put(units)
         else:
             self.item.held_units = max(0, self.item.held_units - units)
+
+    def remove(self, units: int) -> int:
+        """This will take up to ``units`` off the shelf that are not there after all, and return how many it got.
+
+        Where the shop books its own goods nothing is moved: it lowers its number itself.
+        """
+        for _ in range(_TRIES):
+            here = self.read() if self.moves else 0
+            wanted = units if here is None else min(units, here)
+            if not wanted or self.take(wanted):
+                return wanted
+        return 0
+
+    def overheld(self) -> int:
+        """Units that are held for the queue although the shelf has not so many."""
+        units = self.read()
+        return 0 if units is None else max(0, self.item.held_units - units)
 
     def let_go(self, units: int) -> None:
         """Units that were set aside have left the house."""

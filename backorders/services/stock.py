@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from django.db import transaction
+from django.db.models import Model
 from django.utils import timezone
 
-from backorders.domain.availability import Policy
+from backorders.conf import conf
+from backorders.domain.headers import one_line
+from backorders.domain.references import BOOKING, checked_reference
+from backorders.domain.terms import Policy
 from backorders.domain.units import whole_quantity
-from backorders.errors import InvalidPolicy, StockUnreadable
-from backorders.models import StockEvent, StockItem
+from backorders.errors import InvalidPolicy, InvalidQuantity, NotEnoughLeft, NotSellable, StockUnreadable
+from backorders.models import CategoryTerms, StockEvent, StockItem, Supplier
+from backorders.models.stock import TERMS
+from backorders.queries.availability import terms_of_item
 from backorders.queries.stock import adapter_of, read_shelf, units_for_sale
+from backorders.services.allocation import fill_queue, note_leaving, take_back, would_give
 from backorders.services.announce import announce
-from backorders.services.backorders import fill_queue
-from backorders.services.locks import anchor_of, locked_item
+from backorders.services.locks import anchor_of, anchors_of, locked_item, locked_items, whole
+from backorders.services.moments import moment
+from backorders.services.promises import keep_promises, refresh_next
 from backorders.services.shelf import Shelf
 from backorders.services.wake import one_hint_each, wake
 from backorders.services.waves import close_restock, open_restock
@@ -63,10 +71,10 @@ def stock_changed(product: Any, *, source: str = "call", now: datetime | None = 
     """
     sellables.identify(product)
     if not _is_inside_a_transaction():
-        return _look_at_product(product, source, now or timezone.now())
+        return _look_at_product(product, source, moment(now))
 
     def look() -> None:
-        _look_at_product(product, source, now or timezone.now())
+        _look_at_product(product, source, moment(now))
 
     transaction.on_commit(look, robust=True)
     return None
@@ -82,10 +90,10 @@ def _look_at_product(product: Any, source: str, now: datetime) -> Settled:
     return _settle(locked_item(anchor_of(product).id), now=now, source=source)
 
 
-@transaction.atomic
+@whole
 def look_at(*, item_id: int, source: str = "look", now: datetime | None = None) -> Settled:
     """This will do what ``stock_changed`` does, for an anchor."""
-    return _settle(locked_item(item_id), now=now or timezone.now(), source=source)
+    return _settle(locked_item(item_id), now=moment(now), source=source)
 
 
 def hint(product: Any) -> None:
@@ -106,7 +114,7 @@ def sweep_stock(*, now: datetime | None = None) -> Swept:
     The guarantee behind all hints: it sees ``update()``, ``bulk_update``, raw SQL and other programs. What comes and goes
     between two sweeps is not seen, and nobody is mailed of it.
     """
-    now = now or timezone.now()
+    now = moment(now)
     swept = Swept()
     with one_hint_each():
         for group in _watched():
@@ -127,6 +135,7 @@ class Watched(NamedTuple):
     for_sale: int | None
     held_units: int
     queued_units: int
+    safety_stock: int | None
     releases_at: datetime | None
     needs_look: bool
     problem: str
@@ -135,7 +144,10 @@ class Watched(NamedTuple):
         """Exactly as it was left, with nothing owed and no release to come: nearly every item, nearly always."""
         is_plain = not self.held_units and not self.queued_units and self.releases_at is None
         is_well = not self.needs_look and not self.problem
-        return shelf == self.seen_quantity == self.for_sale and is_plain and is_well
+        if shelf != self.seen_quantity or not is_plain or not is_well:
+            return False
+        kept_back = conf.safety_stock if self.safety_stock is None else self.safety_stock
+        return self.for_sale == (shelf if shelf is None else max(0, shelf - kept_back))
 
 
 def _watched() -> Iterator[list[Watched]]:
@@ -196,8 +208,13 @@ def _note_problem(item: Watched, problem: StockUnreadable, swept: Swept) -> None
         StockItem.objects.filter(id=item.id).update(problem=str(problem)[:300])
 
 
-def _settle(item: StockItem, *, now: datetime, source: str, event: StockEvent | None = None) -> Settled:
-    """The one place where a locked item meets its shelf. Idempotent: the same shelf again changes nothing."""
+def _settle(
+    item: StockItem, *, now: datetime, source: str, event: StockEvent | None = None, reason: str = ""
+) -> Settled:
+    """The one place where a locked item meets its shelf. Idempotent: the same shelf again changes nothing.
+
+    Whatever moved, dates that cannot be kept any more are looked after; ``reason`` is what customers may read of it.
+    """
     before, after = item.seen_quantity, read_shelf(item)
     if event is None:
         event = _write_event(item, before, after, source, now)
@@ -206,6 +223,8 @@ def _settle(item: StockItem, *, now: datetime, source: str, event: StockEvent | 
     allocated = _serve_queue(item, after, event, source, now)
     shelf = read_shelf(item) if allocated else after
     item.seen_quantity = shelf
+    if item.queued_units or item.inbound_units or item.next_latest is not None:
+        refresh_next(item, now=now)
     item.for_sale = units_for_sale(item, shelf, now)
     item.settled_at, item.needs_look = now, False
     item.save(update_fields=["seen_quantity", "for_sale", "settled_at", "needs_look"])
@@ -213,7 +232,18 @@ def _settle(item: StockItem, *, now: datetime, source: str, event: StockEvent | 
         close_restock(item=item, now=now)
     elif item.is_watched:
         open_restock(item=item, units=item.for_sale, now=now)
+    if not _has_yet_to_show(item, event):
+        keep_promises(item=item, now=now, reason=reason)
     return Settled(item_id=item.id, before=before, after=shelf, allocated=allocated, for_sale=item.for_sale)
+
+
+def _has_yet_to_show(item: StockItem, event: StockEvent | None) -> bool:
+    """Goods that came where the shop books its own: their delivery is closed, and its number will rise in a moment.
+
+    Nobody's date is given up in between; the look at the risen number does what is left to do.
+    """
+    arrives = event is not None and event.kind in (StockEvent.Kind.RECEIVED, StockEvent.Kind.RETURNED)
+    return arrives and not Shelf(item).moves
 
 
 def _write_event(item: StockItem, before: Reading, after: Reading, source: str, now: datetime) -> StockEvent | None:
@@ -235,26 +265,33 @@ def _write_event(item: StockItem, before: Reading, after: Reading, source: str, 
 
 
 def units_for_queue(item: StockItem, shelf: Reading, now: datetime) -> int:
-    """Units on the shelf that the queue may have now: none before a release, and none that are held for somebody."""
+    """Units on the shelf that the queue may have now: none before a release, none that are held for somebody or kept back."""
     if not item.queued_units or (item.releases_at is not None and now < item.releases_at):
         return 0
-    return item.queued_units if shelf is None else max(0, shelf - item.held_units)
+    if shelf is None:
+        return item.queued_units
+    return max(0, shelf - item.held_units - terms_of_item(item).safety_stock)
 
 
 def _serve_queue(item: StockItem, shelf: Reading, event: StockEvent | None, source: str, now: datetime) -> int:
     units = units_for_queue(item, shelf, now)
-    if not units:
+    delivery_id = event.delivery_id if event is not None else None
+    if not units or not would_give(item_id=item.id, units=units, delivery_id=delivery_id):
         return 0
-    if event is None:
+    if event is None or event.kind in _TAKES_BACK:
         event = StockEvent.objects.create(
             item=item, kind=StockEvent.Kind.SEEN, before=shelf, after=shelf, source=source, happened_at=now
         )
-    return fill_queue(item=item, units=units, event=event, now=now).units
+    return fill_queue(item=item, units=units, event=event, now=now)
 
 
-def settle_after(*, item: StockItem, event: StockEvent, now: datetime) -> Settled:
+_TAKES_BACK = (StockEvent.Kind.WRITTEN_OFF, StockEvent.Kind.UNDONE)
+"""Units were taken from lines under these; what is given afterwards is booked under an event of its own."""
+
+
+def settle_after(*, item: StockItem, event: StockEvent, now: datetime, reason: str = "") -> Settled:
     """This will settle a locked item whose shelf was just changed by ``event``, in the caller's transaction."""
-    return _settle(item, now=now, source=event.source, event=event)
+    return _settle(item, now=now, source=event.source, event=event, reason=reason)
 
 
 def put_on_shelf(*, item: StockItem, units: int, kind: StockEvent.Kind, now: datetime, **about: Any) -> StockEvent:
@@ -272,29 +309,26 @@ def put_on_shelf(*, item: StockItem, units: int, kind: StockEvent.Kind, now: dat
     )
 
 
-def take_off_shelf(*, item: StockItem, units: int, now: datetime) -> bool:
+def take_off_shelf(*, item: StockItem, units: int, seen: Reading, now: datetime) -> bool:
     """This will take units off the shelf of a locked item for an order; ``False`` when they are not there any more.
 
-    Where neither we nor the adapter can move the shop's number, the shop's own order code does; we only look.
+    ``seen``: what the caller has just read there. Where neither we nor the adapter can move the shop's number, the shop's
+    own order code does, in the same transaction; that it will is noted here.
     """
-    shelf, before = Shelf(item), read_shelf(item)
-    if not shelf.take(units):
+    shelf = Shelf(item)
+    if shelf.moves and not shelf.take_of(units, seen):
         return False
-    item.seen_quantity = after = shelf.read()
-    item.save(update_fields=["seen_quantity", "own_quantity"])
-    StockEvent.objects.create(
-        item=item, kind=StockEvent.Kind.TAKEN, before=before, after=after, quantity=-units, happened_at=now
-    )
+    note_leaving(item=item, units=units, seen=seen, now=now)
     return True
 
 
-@transaction.atomic
+@whole
 def set_on_hand(*, product: Any, quantity: int | None, now: datetime | None = None) -> Settled:
     """This will set the number we keep for a product whose shop has none; ``None`` stops counting it.
 
     Raises ``InvalidQuantity``, and ``InvalidPolicy`` for a product whose shop keeps the number itself.
     """
-    now = now or timezone.now()
+    now = moment(now)
     item = locked_item(anchor_of(product).id)
     adapter = adapter_of(item)
     if adapter is None or adapter.keeps_stock:
@@ -304,40 +338,281 @@ def set_on_hand(*, product: Any, quantity: int | None, now: datetime | None = No
     return _settle(item, now=now, source=BY_HAND)
 
 
-@transaction.atomic
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Booked:
+    """What booking units in or out by hand led to. ``was_repeated``: this reference had been booked before, nothing was done."""
+
+    item_id: int
+    units: int
+    settled: Settled | None
+    was_repeated: bool = False
+
+
+@whole
+def return_units(
+    *, product: Any, quantity: int, reason: str = "", reference: str = "", now: datetime | None = None
+) -> Booked:
+    """This will book goods that customers sent back: to the queue first, and only what is left to the shelf.
+
+    A ``reference`` makes it idempotent. Raises ``InvalidQuantity``, ``NotSellable``.
+    """
+    now, units = moment(now), whole_quantity(quantity)
+    checked_reference(reference, longest=BOOKING)
+    item = locked_item(anchor_of(product).id)
+    if _is_booked(item, StockEvent.Kind.RETURNED, reference):
+        return Booked(item_id=item.id, units=0, settled=None, was_repeated=True)
+    event = put_on_shelf(
+        item=item,
+        units=units,
+        kind=StockEvent.Kind.RETURNED,
+        now=now,
+        reference=reference,
+        note=reason[:200],
+        source=BY_HAND,
+    )
+    return Booked(item_id=item.id, units=units, settled=settle_after(item=item, event=event, now=now))
+
+
+@whole
+def write_off(
+    *, product: Any, quantity: int, reason: str = "", reference: str = "", now: datetime | None = None
+) -> Booked:
+    """This will book goods that are broken or lost: off the shelf first, then from those who stand last in the queue.
+
+    Where the shop books its own stock, lower its number first. ``reason`` may be read by customers whose date moves; a
+    ``reference`` makes it idempotent. Raises ``NotEnoughLeft``, ``InvalidQuantity``, ``NotSellable``.
+    """
+    now, units = moment(now), whole_quantity(quantity)
+    checked_reference(reference, longest=BOOKING)
+    item = locked_item(anchor_of(product).id)
+    if _is_booked(item, StockEvent.Kind.WRITTEN_OFF, reference):
+        return Booked(item_id=item.id, units=0, settled=None, was_repeated=True)
+    event = take_from_house(
+        item=item,
+        units=units,
+        kind=StockEvent.Kind.WRITTEN_OFF,
+        now=now,
+        reference=reference,
+        note=reason[:200],
+        source=BY_HAND,
+    )
+    settled = settle_after(item=item, event=event, now=now, reason=reason)
+    return Booked(item_id=item.id, units=units, settled=settled)
+
+
+def _is_booked(item: StockItem, kind: StockEvent.Kind, reference: str) -> bool:
+    return bool(reference) and StockEvent.objects.filter(item=item, kind=kind, reference=reference).exists()
+
+
+def take_from_house(*, item: StockItem, units: int, kind: StockEvent.Kind, now: datetime, **about: Any) -> StockEvent:
+    """This will take units away that are not there after all: off the shelf, then back from the end of the queue.
+
+    Nothing that has left the house. Raises ``NotEnoughLeft``.
+    """
+    shelf, before = Shelf(item), read_shelf(item)
+    from_shelf = shelf.remove(units)
+    event = StockEvent.objects.create(item=item, kind=kind, before=before, after=before, happened_at=now, **about)
+    missing = units - from_shelf if shelf.moves else shelf.overheld()
+    taken = take_back(item=item, units=missing, event=event, now=now) if missing else 0
+    if shelf.moves and taken < missing:
+        raise NotEnoughLeft(asked=units, possible=from_shelf + taken)
+    if not shelf.moves:
+        shelf.let_go(taken)
+    item.seen_quantity = event.after = shelf.read()
+    event.quantity = -from_shelf
+    event.save(update_fields=["after", "quantity"])
+    item.save(update_fields=["queued_units", "held_units", "own_quantity", "seen_quantity"])
+    return event
+
+
+# terms
+
+
+@whole
 def set_selling_policy(
     *,
     product: Any,
     policy: Policy | str | None = None,
-    backorder_limit: int | None = None,
     opens_at: datetime | None = None,
     releases_at: datetime | None = None,
     discontinued: bool = False,
     successor: Any = None,
+    supplier: Supplier | None = None,
+    **terms: Any,
 ) -> StockItem:
-    """This will say what an empty shelf means for one product. ``policy=None``: as the shop's setting says.
+    """This will say how one product is sold when its shelf is empty, all of it: what is not named is as if never said.
 
-    ``backorder_limit=None``: no limit. Instants are aware. Raises ``NotSellable``, ``InvalidQuantity``, ``InvalidPolicy``.
+    ``policy``: ``stop``, ``backorder``, ``preorder``, ``made_to_order``, or ``None`` for what the category or the shop's
+    setting says. ``terms``: ``backorder_limit``, ``only_inbound``, ``customer_limit``, ``order_minimum``,
+    ``order_maximum``, ``safety_stock``, ``low_stock_at``, ``lead_days`` (working days), ``reason`` (shoppers read it).
+    Instants are aware. Raises ``NotSellable``, ``InvalidQuantity``, ``InvalidPolicy``.
     """
-    _refuse_impossible(policy, opens_at, releases_at)
-    item = locked_item(anchor_of(product).id)
-    item.policy = StockItem.SellingPolicy(Policy(policy).value) if policy else StockItem.SellingPolicy.DEFAULT
-    item.backorder_limit = None if backorder_limit is None else whole_quantity(backorder_limit, least=0)
+    said = checked_terms({"policy": policy, **terms})
+    _refuse_impossible(said["policy"], opens_at, releases_at)
+    item, replacement = _locked_pair(product, successor)
+    for name in TERMS:
+        setattr(item, name, said.get(name, _UNSAID.get(name)))
     item.opens_at, item.releases_at = opens_at, releases_at
     item.is_discontinued = discontinued
-    item.successor = anchor_of(successor) if successor is not None else None
+    item.successor = replacement
+    item.supplier = supplier
     item.needs_look = True
     item.save()
     wake("look_at_item", item_id=item.id)
     return item
 
 
-def _refuse_impossible(policy: Policy | str | None, opens_at: datetime | None, releases_at: datetime | None) -> None:
-    for moment in (opens_at, releases_at):
-        if moment is not None and timezone.is_naive(moment):
-            raise InvalidPolicy(f"{moment!r} has no time zone. Pass an aware datetime.")
-    if policy and policy not in list(Policy):
-        raise InvalidPolicy(f"{policy!r} is no selling policy. Use one of: {', '.join(Policy)}.")
+def _locked_pair(product: Any, successor: Any) -> tuple[StockItem, StockItem | None]:
+    """The anchors of both, locked in one order: to name a successor locks its row too, if only against being deleted."""
+    anchors = anchors_of([product] if successor is None else [product, successor])
+    items = {item.id: item for item in locked_items(anchor.id for anchor in anchors.values())}
+    return items[anchors[product].id], None if successor is None else items[anchors[successor].id]
+
+
+@whole
+def change_terms(*, products: Iterable[Any], **changes: Any) -> int:
+    """This will change some terms of many products at once and leave the others as they are. All products or none.
+
+    ``changes``: the names of ``set_selling_policy``, and ``opens_at``, ``releases_at``. Returns how many products changed.
+    Raises what ``set_selling_policy`` raises, naming the first product that cannot be changed so.
+    """
+    return change_terms_of(item_ids=[item.id for item in anchors_of(products).values()], **changes)
+
+
+@whole
+def change_terms_of(*, item_ids: Iterable[int], **changes: Any) -> int:
+    """The same for anchors."""
+    moments = {name: changes.pop(name) for name in ("opens_at", "releases_at") if name in changes}
+    changes = checked_terms(changes) | moments
+    if not changes:
+        return 0
+    items = locked_items(item_ids)
+    for item in items:
+        for name, value in changes.items():
+            setattr(item, name, value)
+        try:
+            _refuse_impossible(item.policy, item.opens_at, item.releases_at)
+            _refuse_crossed(item.order_minimum, item.order_maximum)
+        except InvalidPolicy as problem:
+            raise InvalidPolicy(f"{item}: {problem}") from None
+        item.needs_look = True
+    StockItem.objects.bulk_update(items, [*changes, "needs_look"], batch_size=500)
+    wake("sweep_stock")
+    return len(items)
+
+
+@whole
+def set_category_terms(*, model: type[Model], category: Any, **terms: Any) -> CategoryTerms:
+    """This will say how the products of one category are sold, where they say nothing themselves.
+
+    ``model``: a sellable model; ``category``: the value of its field map's ``category`` path, such as the key of a row,
+    the row itself, or a name of at most 100 characters. ``terms``: as for ``set_selling_policy``; what is not named is as
+    the settings say. Raises ``NotSellable``, ``InvalidQuantity``, ``InvalidPolicy``.
+    """
+    adapter = sellables.adapter_of(model)
+    if adapter is None:
+        raise NotSellable(model, sorted(sellables.by_label))
+    said = checked_terms(terms)
+    if said.get("policy") == Policy.PREORDER:
+        raise InvalidPolicy("A pre-order needs a release of its own. Set it on each product, not on a category.")
+    type_id, key = sellables.content_type_id(adapter), _category_key(category)
+    values = {name: said.get(name, _UNSAID.get(name)) for name in TERMS}
+    row, _ = CategoryTerms.objects.update_or_create(content_type_id=type_id, key=key, defaults=values)
+    look_again_at(content_type_id=type_id)
+    return row
+
+
+@whole
+def clear_category_terms(*, model: type[Model], category: Any) -> bool:
+    """This will let a category say nothing any more. Returns whether it said something.
+
+    ``category``: as for ``set_category_terms``. Raises ``NotSellable``, ``InvalidPolicy``.
+    """
+    adapter = sellables.adapter_of(model)
+    if adapter is None:
+        raise NotSellable(model, sorted(sellables.by_label))
+    type_id, key = sellables.content_type_id(adapter), _category_key(category)
+    gone, _ = CategoryTerms.objects.filter(content_type_id=type_id, key=key).delete()
+    look_again_at(content_type_id=type_id)
+    return bool(gone)
+
+
+def _category_key(category: Any) -> str:
+    """A category as its terms are kept. A name that is cut off finds another category, or none."""
+    key = str(category.pk if isinstance(category, Model) else category)
+    if isinstance(category, Model) and category.pk is None:
+        raise InvalidPolicy(f"{category!r} was never saved, so no product can be in it. Save it first.")
+    if len(key) > _LONGEST_CATEGORY:
+        raise InvalidPolicy(f"The category {key[:40]!r}… is longer than {_LONGEST_CATEGORY} characters. Pass its key.")
+    return key
+
+
+_LONGEST_CATEGORY = 100
+
+
+@whole
+def look_again_at(*, content_type_id: int) -> None:
+    """This will have every watched product of a model looked at by the next sweep, since its terms may have changed."""
+    watched = StockItem.objects.filter(content_type_id=content_type_id, is_watched=True)
+    item_ids = list(watched.select_for_update(of=("self",)).order_by("id").values_list("id", flat=True))
+    for start in range(0, len(item_ids), _CHUNK):  # an UPDATE alone locks its rows in any order
+        StockItem.objects.filter(id__in=item_ids[start : start + _CHUNK]).update(needs_look=True)
+    wake("sweep_stock")
+
+
+_UNSAID = {"policy": "", "reason": ""}
+_LEAST = {"order_minimum": 1, "order_maximum": 1}
+_MOST_LEAD_DAYS = 3650
+
+
+def checked_terms(terms: Mapping[str, Any]) -> dict[str, Any]:
+    """This will check terms typed by people or programs and return them as the database keeps them.
+
+    Raises ``InvalidPolicy`` and ``InvalidQuantity``, with the name of the term.
+    """
+    unknown = sorted(set(terms) - set(TERMS))
+    if unknown:
+        raise InvalidPolicy(f"{unknown[0]!r} is no term of selling. Use one of: {', '.join(TERMS)}.")
+    said = {name: _checked_term(name, value) for name, value in terms.items()}
+    _refuse_crossed(said.get("order_minimum"), said.get("order_maximum"))
+    return said
+
+
+def _checked_term(name: str, value: Any) -> Any:
+    if value is None or value == "":
+        return _UNSAID.get(name)
+    if name == "policy":
+        if value not in list(Policy):
+            raise InvalidPolicy(f"{value!r} is no selling policy. Use one of: {', '.join(Policy)}.")
+        return Policy(value).value
+    if name == "reason":
+        if not isinstance(value, str) or len(value) > 200:
+            raise InvalidPolicy("The reason has to be text of at most 200 characters.")
+        return one_line(value, longest=200)
+    if name == "only_inbound":
+        if not isinstance(value, bool):
+            raise InvalidPolicy(f"only_inbound = {value!r} has to be True, False or None.")
+        return value
+    try:
+        number = whole_quantity(value, least=_LEAST.get(name, 0))
+    except InvalidQuantity as problem:
+        raise InvalidQuantity(value, least=_LEAST.get(name, 0), name=name) from problem
+    if name == "lead_days" and number > _MOST_LEAD_DAYS:
+        raise InvalidPolicy(
+            f"lead_days = {number} is more than ten years. Give working days, at most {_MOST_LEAD_DAYS}."
+        )
+    return number
+
+
+def _refuse_crossed(least: int | None, most: int | None) -> None:
+    if least is not None and most is not None and least > most:
+        raise InvalidPolicy(f"order_minimum = {least} is more than order_maximum = {most}. Swap the two.")
+
+
+def _refuse_impossible(policy: str, opens_at: datetime | None, releases_at: datetime | None) -> None:
+    for instant in (opens_at, releases_at):
+        if instant is not None and timezone.is_naive(instant):
+            raise InvalidPolicy(f"{instant!r} has no time zone. Pass an aware datetime.")
     if policy == Policy.PREORDER and releases_at is None:
         raise InvalidPolicy("A pre-order needs its release: pass releases_at, or use 'backorder'.")
     if opens_at is not None and releases_at is not None and opens_at >= releases_at:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import logging
 from datetime import datetime
-from typing import Any
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Exists, Max, OuterRef, Q
 from django.utils import timezone
 
 from backorders.conf import conf
-from backorders.domain.outbox import PRIORITY, MailKind, MailState
+from backorders.domain.outbox import MailKind, MailState
 from backorders.domain.units import NO_UNITS, Units
 from backorders.domain.waves import wave_size
 from backorders.models import OutgoingMail, Restock, StockItem, Subscription, Wave
@@ -19,7 +18,7 @@ from backorders.models.subscriptions import SubscriptionQuerySet
 from backorders.queries.availability import availability_of_items
 from backorders.services.announce import announce
 from backorders.services.locks import locked_item
-from backorders.services.outbox import cancel_mail
+from backorders.services.outbox import cancel_mail, queue_mails
 from backorders.services.wake import wake
 from backorders.signals import back_in_stock
 
@@ -131,32 +130,12 @@ def _tell(wave: Wave, people: SubscriptionQuerySet, item: StockItem, now: dateti
 
 
 def _write_mails(wave: Wave, item: StockItem, now: datetime) -> None:
-    kind = MailKind.BACK_IN_STOCK
-    constants = {
-        "kind": kind.value,
-        "state": MailState.QUEUED.value,
-        "priority": PRIORITY[kind],
-        "restock_id": wave.restock_id,
-        "wave_number": wave.number,
-        "created_at": now,
-        "due_at": now,
-        "attempts": 0,
-        "provider_id": "",
-        "note": "",
-    }
-    fields = {field.column: field for field in OutgoingMail._meta.concrete_fields}
-    values = [fields[column].get_db_prep_save(value, connection) for column, value in constants.items()]
     told = Subscription.objects.filter(item=item, state=Subscription.State.TOLD, told_at=now, restock=wave.restock_id)
-    inner, params = told.in_line().values("id").query.get_compiler(connection=connection).as_sql()
-    columns, holes = ", ".join(constants), ", ".join(_typed(fields[column]) for column in constants)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"INSERT INTO {OutgoingMail._meta.db_table} ({columns}, subscription_id) "  # noqa: S608
-            f"SELECT {holes}, told.id FROM ({inner}) AS told WHERE true ON CONFLICT DO NOTHING",
-            [*values, *params],
-        )
-
-
-def _typed(field: Any) -> str:
-    """PostgreSQL wants to know the type of a constant in a SELECT; SQLite would turn a date into a number if told."""
-    return f"CAST(%s AS {field.db_type(connection)})" if connection.vendor == "postgresql" else "%s"
+    queue_mails(
+        kind=MailKind.BACK_IN_STOCK,
+        now=now,
+        rows=told.in_line(),
+        columns={"subscription_id": "id"},
+        restock_id=wave.restock_id,
+        wave_number=wave.number,
+    )

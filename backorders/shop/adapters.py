@@ -57,6 +57,12 @@ class Adapter:
         """Those of ``pks`` that shoppers may see now."""
         return set(self.stock(pks))
 
+    def look(self, pks: Iterable[Any]) -> dict[Any, tuple[Any, bool]]:
+        """``stock`` and ``visible`` at once: units and whether shoppers may see it, per key that exists. Every order asks this."""
+        pks = list(pks)
+        visible, stock = self.visible(pks), self.stock(pks) if self.keeps_stock else dict.fromkeys(pks)
+        return {pk: (units, pk in visible) for pk, units in stock.items()}
+
     def group_key(self, pks: Iterable[Any]) -> dict[Any, Hashable]:
         """What makes two products alike, such as a category; products without one are left out."""
         return {}
@@ -67,6 +73,10 @@ class Adapter:
 
     def loaded_stock(self, product: Model) -> Any:
         """The stock number a loaded instance already carries, or ``NOT_LOADED``. Never used for selling."""
+        return NOT_LOADED
+
+    def loaded_group(self, product: Model) -> Any:
+        """The ``group_key`` a loaded instance already carries, ``None`` for none, or ``NOT_LOADED``."""
         return NOT_LOADED
 
     def find(self, pks: Iterable[Any]) -> dict[Any, Model]:

@@ -104,12 +104,37 @@ class FieldAdapter(Adapter):
             return set(rows.values_list("pk", flat=True))
         return set(rows.filter(**{path.replace(".", "__"): True}).values_list("pk", flat=True))
 
+    def look(self, pks: Iterable[Any]) -> dict[Any, tuple[Any, bool]]:
+        path = (self.options.get("visible") or "").replace(".", "__")
+        columns = ["pk", path] if path else ["pk"]
+        rows = self.model._default_manager.filter(pk__in=list(pks)).values_list(*columns, *self.lookups)
+        start = len(columns)
+        return {row[0]: (self._units_in(row[start:]), row[1] is True if path else True) for row in rows}
+
+    def _units_in(self, values: Sequence[Any]) -> Any:
+        if not self._is_one_field:
+            return self.compute(values) if self.keeps_stock else None
+        return 0 if values[0] is None and not self._may_be_untracked else values[0]
+
     def group_key(self, pks: Iterable[Any]) -> dict[Any, Hashable]:
         path = self.options.get("category")
         if not path:
             return {}
         rows = self.model._default_manager.filter(pk__in=list(pks)).values_list("pk", path.replace(".", "__"))
         return {pk: key for pk, key in rows if key is not None}
+
+    def loaded_group(self, product: Model) -> Any:
+        path = self.options.get("category")
+        if not path:
+            return None
+        here: Any = product
+        *way, last = path.split(".")
+        for name in way:
+            here = here._state.fields_cache.get(name)
+            if here is None:
+                return NOT_LOADED
+        field = resolve(self.model, tuple(path.split(".")))
+        return here.__dict__.get(field.attname if field.is_relation else last, NOT_LOADED)
 
     def members(self, key: Hashable, *, limit: int) -> list[Any]:
         path = self.options.get("category")

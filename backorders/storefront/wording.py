@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import lru_cache
 
 from django.utils import timezone, translation
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from backorders.domain.availability import Availability, State
-from backorders.domain.windows import Confidence, Promise, Window
-from backorders.domain.wording import babel_locale, days_of, phrase
+from backorders.domain.windows import Confidence, NoDate, Promise, Source, Window, honest
+from backorders.domain.wording import (
+    Kind,
+    Label,
+    babel_locale,
+    by_label_of,
+    calendar_words,
+    label_of,
+)
 from backorders.queries.availability import shop_today
 
 ICONS = {
@@ -53,6 +62,8 @@ _TONES = {
 def shown(answer: Availability, *, quantity: int | None = None) -> Shown:
     """This will put an answer into words of the active language; with ``quantity``, for so many units in a cart."""
     asked = quantity or 1
+    if quantity and answer.can_order and (rule := _broken_rule(answer, quantity)):
+        return rule
     if answer.can_order and not answer.covers(asked):
         return _too_many(answer)
     if answer.for_sale and not answer.for_sale.covers(asked):
@@ -77,6 +88,8 @@ def badge_of(answer: Availability) -> str:
         case State.LOW_STOCK:
             left = answer.for_sale.value
             return ngettext("Only %(left)s left", "Only %(left)s left", left) % {"left": left}
+        case State.BACKORDER if answer.is_made_to_order:
+            return _("Made to order")
         case State.BACKORDER:
             return _("On backorder, delayed") if is_overdue else _("On backorder")
         case State.PREORDER:
@@ -95,7 +108,7 @@ def button_of(answer: Availability) -> str:
         case State.IN_STOCK | State.LOW_STOCK:
             return _("Add to basket")
         case State.BACKORDER:
-            return _("Backorder now")
+            return _("Order now") if answer.is_made_to_order else _("Backorder now")
         case State.PREORDER:
             return _("Pre-order now")
         case _:
@@ -110,23 +123,96 @@ def invitation_of(answer: Availability) -> str:
 
 
 def window_in_words(window: Promise) -> str:
-    """A date window as plain text: "Dec 4 – 8", "no date yet", "delayed, no new date yet". Never a date that has passed."""
-    if not isinstance(window, Window):
-        return _("delayed, no new date yet") if window.is_overdue else _("no date yet")
-    return phrase(window, today=shop_today(timezone.now()), language=_language())
+    """Where a date window lies, as plain text for carts, orders and mails: "Dec 4 – 8", "early January", "no date yet".
+
+    Never a date that has passed, and nothing that is wrong when it is read a week later: no "today", no "in 2–3 weeks".
+    """
+    return _words_of(label_of(window, today=_today(), is_lasting=True))
 
 
 def window_as_time(window: Promise) -> SafeString | str:
     """The same inside ``<time>``; machines read the upper end, which is the day we stand by."""
-    if not isinstance(window, Window):
-        return window_in_words(window)
-    is_by_day = _is_by_day(window)
-    stamp = window.latest.isoformat() if is_by_day else f"{window.latest:%Y-%m}"
-    return format_html('<time datetime="{}">{}</time>', stamp, window_in_words(window))
+    return _as_time(label_of(window, today=_today(), is_lasting=True))
 
 
-def _is_by_day(window: Window) -> bool:
-    return days_of(window, today=shop_today(timezone.now()))[2] != "yMMMM"
+def promise_in_words(window: Promise) -> str:
+    """The upper end alone, as plain text that lasts: "by Dec 8", "by the end of January", "no date yet"."""
+    return _words_of(by_label_of(window, today=_today(), is_lasting=True))
+
+
+def promise_as_time(window: Promise, *, said_on: date | None = None) -> SafeString | str:
+    """The same inside ``<time>``. ``said_on``: the day on which it was given, for a date that is not in force any more."""
+    return _as_time(by_label_of(window, today=said_on or _today(), is_lasting=True))
+
+
+def date_in_words(answer: Availability) -> str:
+    """The date of an answer as its page puts it, without the sentence around it; empty when there is none.
+
+    What can be ordered is promised by the upper end ("by Dec 8"); of what cannot, one says where the date lies ("in 2–3 weeks").
+    """
+    if not isinstance(answer.window, Window):
+        return ""
+    is_promise = answer.can_order and answer.window.source is not Source.RELEASE
+    return _date_words(answer.window, _today(), _language(), is_promise=is_promise)
+
+
+@lru_cache(maxsize=512)
+def _date_words(window: Window, today: date, _language: str, *, is_promise: bool) -> str:
+    """A list of fifty products says the same few dates again and again; ``_language``, the active one, is for the memory only."""
+    label = (by_label_of if is_promise else label_of)(window, today=today)
+    return _words_of(label) if isinstance(label, Label) else ""
+
+
+def _today() -> date:
+    return shop_today(timezone.now())
+
+
+def _as_time(label: Label | NoDate) -> SafeString | str:
+    if not isinstance(label, Label):
+        return _words_of(label)
+    stamp = f"{label.last:%Y-%m}" if label.kind in (Kind.MONTH, Kind.MONTHS) else label.last.isoformat()
+    return format_html('<time datetime="{}">{}</time>', stamp, _words_of(label))
+
+
+def _words_of(label: Label | NoDate) -> str:
+    """A label in the active language."""
+    if not isinstance(label, Label):
+        return _("delayed, no new date yet") if label.is_overdue else _("no date yet")
+    match label.kind:
+        case Kind.TODAY:
+            return _("today")
+        case Kind.WEEKS:
+            return _weeks(label)
+        case _:
+            named = calendar_words(label, language=_language())
+            return _around(label.kind).format(day=named, month=named)
+
+
+def _around(kind: Kind) -> str:
+    """What stands around the days or months that a label names."""
+    match kind:
+        case Kind.EARLY:
+            return _("early {month}")
+        case Kind.MID:
+            return _("mid-{month}")
+        case Kind.LATE:
+            return _("late {month}")
+        case Kind.BY_DAY:
+            return _("by {day}")
+        case Kind.BY_MIDDLE:
+            return _("by the middle of {month}")
+        case Kind.BY_END:
+            return _("by the end of {month}")
+        case _:
+            return "{day}"
+
+
+def _weeks(label: Label) -> str:
+    """The larger number stands next to the word, so it chooses the plural."""
+    if not label.fewest:
+        return ngettext("within %(most)s week", "within %(most)s weeks", label.most) % {"most": label.most}
+    numbers = {"fewest": label.fewest, "most": label.most}
+    return ngettext("in %(fewest)s–%(most)s week", "in %(fewest)s–%(most)s weeks", label.most) % numbers
 
 
 def _language() -> str:
@@ -148,6 +234,25 @@ def _too_many(answer: Availability) -> Shown:
     return Shown(state=State.OUT_OF_STOCK.value, tone="gone", icon="cross", badge=badge)
 
 
+def _broken_rule(answer: Availability, asked: int) -> Shown | None:
+    """What the terms say of a line of the cart that is too small or too large for one order."""
+    if asked < answer.terms.order_minimum:
+        badge, line = _("Too few"), _least(answer)
+    elif not answer.terms.order_maximum.covers(asked):
+        badge, line = _("Too many"), _most(answer)
+    else:
+        return None
+    return Shown(state=State.OUT_OF_STOCK.value, tone="gone", icon="cross", badge=badge, line=line)
+
+
+def _least(answer: Availability) -> str:
+    return _("Order at least %(least)s.") % {"least": answer.terms.order_minimum}
+
+
+def _most(answer: Availability) -> str:
+    return _("Order at most %(most)s.") % {"most": answer.terms.order_maximum.value}
+
+
 def _partly_here(answer: Availability, asked: int) -> Shown:
     here, state = answer.for_sale.value, State.BACKORDER
     line = _("%(here)s can leave now, %(later)s follow when they arrive.") % {"here": here, "later": asked - here}
@@ -158,6 +263,8 @@ def _partly_here(answer: Availability, asked: int) -> Shown:
 
 def _line_of(answer: Availability) -> str:
     match answer.state:
+        case State.BACKORDER if answer.is_made_to_order:
+            return format_html("{} {}", _("Made for you."), _shipping(answer.window))
         case State.BACKORDER:
             return _shipping(answer.window)
         case State.PREORDER:
@@ -171,33 +278,31 @@ def _line_of(answer: Availability) -> str:
 
 
 def _shipping(window: Promise) -> str:
-    """No full stop after a date: many languages end one with a dot of its own."""
-    if not isinstance(window, Window):
-        if window.is_overdue:
-            return _("The delivery is late, and no new date is confirmed yet.")
-        return _("We do not know yet when it ships.")
-    if _is_by_day(window):
-        sentence = {
-            Confidence.FIRM: _("Ships {when}"),
-            Confidence.ESTIMATED: _("Expected to ship {when}"),
-            Confidence.GUESS: _("May ship {when}; our supplier has not confirmed it"),
-        }[window.confidence]
-    else:
-        sentence = {
-            Confidence.FIRM: _("Ships in {when}"),
-            Confidence.ESTIMATED: _("Expected to ship in {when}"),
-            Confidence.GUESS: _("May ship in {when}; our supplier has not confirmed it"),
-        }[window.confidence]
-    return format_html(sentence, when=window_as_time(window))
+    """We promise the upper end. No full stop after a date: many languages end one with a dot of its own."""
+    promised = honest(window, today=_today())
+    if not isinstance(promised, Window):
+        return _no_date(promised, _("We do not know yet when it ships."))
+    sentence = {
+        Confidence.FIRM: _("Ships {when}"),
+        Confidence.ESTIMATED: _("Expected to ship {when}"),
+        Confidence.GUESS: _("May ship {when}; our supplier has not confirmed it"),
+    }[promised.confidence]
+    return format_html(sentence, when=_as_time(by_label_of(promised, today=_today())))
+
+
+_WITH_IN = (Kind.EARLY, Kind.MID, Kind.LATE, Kind.MONTH, Kind.MONTHS)
 
 
 def _return(window: Promise) -> str:
-    if not isinstance(window, Window):
-        if window.is_overdue:
-            return _("The delivery is late, and no new date is confirmed yet.")
-        return _("We do not know yet when it comes back.")
-    sentence = _("Expected back {when}") if _is_by_day(window) else _("Expected back in {when}")
-    return format_html(sentence, when=window_as_time(window))
+    label = label_of(window, today=_today())
+    if not isinstance(label, Label):
+        return _no_date(label, _("We do not know yet when it comes back."))
+    sentence = _("Expected back in {when}") if label.kind in _WITH_IN else _("Expected back {when}")
+    return format_html(sentence, when=_as_time(label))
+
+
+def _no_date(answer: NoDate, unknown: str) -> str:
+    return _("The delivery is late, and no new date is confirmed yet.") if answer.is_overdue else unknown
 
 
 def _released(answer: Availability, *, with_shipping: bool) -> str:
@@ -214,6 +319,25 @@ def _released(answer: Availability, *, with_shipping: bool) -> str:
 
 
 def _note_of(answer: Availability) -> str:
+    """What the shop's staff wrote about why it is away comes last, as they wrote it."""
+    notes = [_small_print(answer), *_quantity_rules(answer), answer.reason]
+    return format_html_join(" ", "{}", ((note,) for note in notes if note))
+
+
+def _quantity_rules(answer: Availability) -> Iterator[str]:
+    """What the checkout would refuse is said beforehand."""
+    terms = answer.terms
+    if not answer.can_order:
+        return
+    if terms.order_minimum > 1:
+        yield _least(answer)
+    if not terms.order_maximum.is_unlimited:
+        yield _most(answer)
+    if answer.state in (State.BACKORDER, State.PREORDER) and not terms.customer_limit.is_unlimited:
+        yield _("At most %(most)s per customer.") % {"most": terms.customer_limit.value}
+
+
+def _small_print(answer: Availability) -> str:
     if answer.state not in (State.BACKORDER, State.PREORDER):
         return ""
     queue = _("Orders are served first come, first served. We write to you as soon as yours is ready.")

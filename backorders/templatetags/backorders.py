@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, time
 from decimal import Decimal
 from typing import Any
@@ -28,13 +28,22 @@ from backorders.domain.wording import babel_locale
 from backorders.errors import NotSellable
 from backorders.models import Subscription
 from backorders.queries.alternatives import alternatives_to
-from backorders.queries.availability import availability_for
+from backorders.queries.availability import availability_for, shop_today
+from backorders.queries.backorders import Given, Place, history_of
 from backorders.queries.outbox import absolute
 from backorders.queries.subscriptions import subscriptions_of
 from backorders.shop import Described, Sellable, sellables
 from backorders.shop.customers import proven_address
 from backorders.storefront.outcomes import anchor_of, outcome_for, without_outcome
-from backorders.storefront.wording import button_of, invitation_of, shown, window_as_time, window_in_words
+from backorders.storefront.wording import (
+    button_of,
+    invitation_of,
+    promise_as_time,
+    promise_in_words,
+    shown,
+    window_as_time,
+    window_in_words,
+)
 
 log = logging.getLogger(__name__)
 register = template.Library()
@@ -75,7 +84,7 @@ def backorder_button_label(context: Context, product: Any) -> str:
 
 @register.simple_tag(takes_context=True)
 def backorder_window(context: Context, window: Promise) -> str:
-    """A date window in words, inside ``<time>``: for carts, orders and mails. Says so when there is no date."""
+    """Where a date window lies, in words inside ``<time>``: "Dec 4 – 8". Says so when there is no date."""
     if not hasattr(window, "is_known"):
         return ""
     return _draw(context, "window", {"window": window, "words": window_as_time(window)})
@@ -85,6 +94,46 @@ def backorder_window(context: Context, window: Promise) -> str:
 def backorder_words(window: Promise) -> str:
     """The same as plain text, for text mails and attributes: ``{{ place.window|backorder_words }}``."""
     return window_in_words(window) if hasattr(window, "is_known") else ""
+
+
+@register.simple_tag(takes_context=True)
+def backorder_promise(context: Context, window: Promise) -> str:
+    """The day we stand by, in words inside ``<time>``: "by Dec 8". For orders and mails; says so when there is no date."""
+    if not hasattr(window, "is_known"):
+        return ""
+    return _draw(context, "window", {"window": window, "words": promise_as_time(window)})
+
+
+@register.filter("backorder_promise")
+def backorder_promised_words(window: Promise) -> str:
+    """The same as plain text: ``{{ place.window|backorder_promise }}``."""
+    return promise_in_words(window) if hasattr(window, "is_known") else ""
+
+
+@register.simple_tag(takes_context=True)
+def backorder_place(context: Context, place: Place, history: Mapping[int, Sequence[Given]] | None = None) -> str:
+    """Where an order line stands, by when it ships, and, after its date moved, the old date, the new one and why.
+
+    ``place`` is one of ``places_of``. ``history``: what ``history_of`` says of all places of the page at once; without it
+    each tag asks for its own.
+    """
+    if not isinstance(place, Place):
+        return ""
+    given = (history_of([place.backorder_id]) if history is None else history).get(place.backorder_id, [])
+    values = {"place": place, "promise": promise_as_time(place.window), "moved": _last_move(place, given)}
+    return _draw(context, "place", values)
+
+
+def _last_move(place: Place, given: Sequence[Given]) -> dict[str, Any] | None:
+    """The date before the one in force, as it was said then; ``None`` for a line whose only date stands, or that had none."""
+    if not place.position or len(given) < 2 or not given[-2].window.is_known:
+        return None
+    before, last = given[-2], given[-1]
+    return {
+        "before": promise_as_time(before.window, said_on=shop_today(before.given_at)),
+        "after": promise_as_time(place.window),
+        "reason": last.reason,
+    }
 
 
 @register.filter

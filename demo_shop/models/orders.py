@@ -22,6 +22,7 @@ class Order(models.Model):
     email = models.EmailField()
     name = models.CharField(max_length=120)
     address = models.TextField(max_length=400)
+    ship = models.CharField(max_length=10, default="split", help_text="split: as it comes; together: all at once")
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -33,9 +34,9 @@ class Order(models.Model):
     def get_absolute_url(self):
         return reverse("order", args=[self.reference])
 
-    @property
-    def total(self):
-        return sum(line.total for line in self.lines.all())
+    def may_be_changed_by(self, user):
+        """Guests hold the secret address of its page; a customer's order is theirs alone."""
+        return self.customer_id in (None, user.pk)
 
 
 class OrderLine(models.Model):
@@ -54,5 +55,6 @@ class OrderLine(models.Model):
         return f"{self.quantity} x {self.variant}"
 
     @property
-    def total(self):
-        return self.quantity * self.unit_price
+    def stem(self):
+        """Names the line on a page."""
+        return f"line-{self.reference.rpartition('-')[2]}"

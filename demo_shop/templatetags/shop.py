@@ -1,7 +1,10 @@
 from babel.numbers import format_currency
 from django import template
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import get_language, to_locale
+
+from backorders.storefront.wording import promise_as_time
 
 register = template.Library()
 
@@ -25,3 +28,9 @@ def query(context, **changes) -> str:
         if value not in ("", None):
             params[name] = value
     return f"?{params.urlencode()}"
+
+
+@register.filter
+def as_said(window, moment) -> str:
+    """A promise in the words it was given in at some moment, also when its day is over by now."""
+    return promise_as_time(window, said_on=timezone.localdate(moment))

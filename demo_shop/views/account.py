@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from backorders.queries.subscriptions import subscriptions_of
 from demo_shop.accounts import ask_to_verify, customer_of
 from demo_shop.models import Customer
+from demo_shop.ordering import standing_of_orders
 
 
 class RegisterForm(BaseUserCreationForm):
@@ -58,7 +59,7 @@ def verify_email(request, token):
 @login_required
 def account(request):
     context = {
-        "orders": request.user.orders.prefetch_related("lines"),
+        "orders": standing_of_orders(request.user.orders.all()[:50]),
         "waiting_list": subscriptions_of(customer=request.user),
     }
     return render(request, "demo_shop/account.html", context)

@@ -41,12 +41,12 @@ def cards(products):
 
 
 def home(request):
-    shown = cards(on_sale().filter(is_featured=True).order_by("pk")[:15])
+    shown = cards(on_sale().filter(is_featured=True).order_by("pk")[:19])
     context = {
         "scene": shown[:3],
         "cards": shown[3:],
         "variants": [card["variant"] for card in shown],
-        "categories": Category.objects.all()[:8],
+        "categories": Category.objects.all()[:9],
     }
     return render(request, "demo_shop/home.html", context)
 

@@ -4,37 +4,41 @@ from uuid import uuid4
 
 from django import forms
 from django.contrib import messages
+from django.http import Http404
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_POST
 
-from backorders.errors import LimitReached, NotOrderable
-from backorders.queries.availability import availability_for
+from backorders.domain.promises import order_promise
+from backorders.errors import InvalidAddress, NotCancellable, NotOrderable
 from backorders.queries.backorders import places_of
+from backorders.services.backorders import cancel_backorder
 from demo_shop.basket import MOST, Basket
 from demo_shop.models import Order, Variant
-from demo_shop.ordering import place_order
+from demo_shop.ordering import outlook, place_order, standing_of_orders
 
 
-class AddForm(forms.Form):
+class QuantityForm(forms.Form):
     variant = forms.ModelChoiceField(Variant.objects.filter(product__is_published=True))
     quantity = forms.IntegerField(min_value=0, max_value=MOST)
 
 
 class CheckoutForm(forms.Form):
     email = forms.EmailField(label=gettext_lazy("E-mail"), widget=forms.EmailInput({"autocomplete": "email"}))
-    name = forms.CharField(label=gettext_lazy("Name"), max_length=120, widget=forms.TextInput({"autocomplete": "name"}))
+    name = forms.CharField(
+        label=gettext_lazy("Name"), max_length=120, widget=forms.TextInput({"autocomplete": "name", "dir": "auto"})
+    )
     address = forms.CharField(
         label=gettext_lazy("Address"),
         max_length=400,
-        widget=forms.Textarea({"rows": 3, "autocomplete": "street-address"}),
+        widget=forms.Textarea({"rows": 3, "autocomplete": "street-address", "dir": "auto"}),
     )
     ship = forms.ChoiceField(
-        label=gettext_lazy("If something has to follow later"),
+        label=gettext_lazy("How shall we send it?"),
         choices=[
-            ("split", gettext_lazy("Send what is here now, the rest when it comes")),
-            ("together", gettext_lazy("Send everything together")),
+            ("split", gettext_lazy("As it comes: what is here now, the rest later")),
+            ("together", gettext_lazy("All together, once everything is here")),
         ],
         widget=forms.RadioSelect,
         initial="split",
@@ -44,7 +48,7 @@ class CheckoutForm(forms.Form):
 
 @require_POST
 def add(request):
-    form = AddForm(request.POST)
+    form = QuantityForm(request.POST)
     if form.is_valid():
         variant = form.cleaned_data["variant"]
         Basket(request.session).add(variant, form.cleaned_data["quantity"])
@@ -56,62 +60,111 @@ def add(request):
 
 def basket(request):
     picked = Basket(request.session)
+    if "instead" in request.POST:
+        take_instead(request, picked)
+        return redirect("basket")
     if request.method == "POST":
-        form = AddForm(request.POST)
+        form = QuantityForm(request.POST)
         if form.is_valid():
             picked.put(form.cleaned_data["variant"], form.cleaned_data["quantity"])
         return redirect("basket")
-    return render(request, "demo_shop/basket.html", outlook(picked))
+    return render(request, "demo_shop/basket.html", plan_of(picked))
 
 
-def outlook(basket):
-    """The basket as it would be ordered now: what leaves at once, what follows, what stands in the way."""
-    lines = basket.lines()
-    answers = availability_for([line.variant for line in lines])
-    rows = [{"line": line, "availability": answers[line.variant]} for line in lines]
-    for row in rows:
-        row["fits"] = row["availability"].covers(row["line"].quantity)
-        row["is_here"] = row["availability"].on_hand.covers(row["line"].quantity)
+def plan_of(basket, refused=None):
+    """The basket as it would be ordered now, and whether it can be."""
+    rows = outlook(basket.lines(), refused)
+    later = [row for row in rows if row.later and not row.refusal]
     return {
         "rows": rows,
-        "total": sum(line.total for line in lines),
-        "can_check_out": bool(rows) and all(row["fits"] for row in rows),
-        "some_later": not all(row["is_here"] for row in rows),
+        "variants": [row.line.variant for row in rows],
+        "total": sum(row.line.total for row in rows),
+        "trouble": next((row for row in rows if row.refusal), None),
+        "can_check_out": bool(rows) and not any(row.refusal for row in rows),
+        "units_now": sum(row.now for row in rows),
+        "units_later": sum(row.later for row in rows),
+        "has_choice": bool(later) and (len(rows) > 1 or any(row.now for row in later)),
+        "last": order_promise(row.window for row in later),
     }
 
 
 def checkout(request):
     basket = Basket(request.session)
-    known = {"email": request.user.email, "name": request.user.get_full_name()} if request.user.is_authenticated else {}
+    customer = request.user if request.user.is_authenticated else None
+    known = {"email": customer.email, "name": customer.get_full_name()} if customer else {}
     form = CheckoutForm(request.POST or None, initial={**known, "checkout_key": uuid4()})
-    if request.method == "POST" and form.is_valid():
+    refused = None
+    if "instead" in request.POST:  # the button beside a line that cannot be had as it is; what was typed stays
+        take_instead(request, basket)
+        form = CheckoutForm(initial=request.POST.dict())
+    elif request.method == "POST" and form.is_valid():
         placed_before = Order.objects.filter(checkout_key=form.cleaned_data["checkout_key"]).first()
-        if placed_before:
-            return redirect(placed_before)
         try:
-            order = place_order(
-                basket.lines(), customer=request.user if request.user.is_authenticated else None, **form.cleaned_data
-            )
-        except LimitReached as problem:
-            wanted = {"title": problem.product, "possible": problem.possible}
-            messages.error(request, _("Only %(possible)s of %(title)s can be ordered just now.") % wanted)
-            return redirect("basket")
-        except NotOrderable as problem:
-            messages.error(request, _("%(title)s can no longer be ordered.") % {"title": problem.product})
-            return redirect("basket")
-        basket.empty()
-        return redirect(order)
-    plan = outlook(basket)
-    if not plan["can_check_out"]:
+            order = placed_before or place_basket(basket, customer, form)
+        except InvalidAddress:
+            form.add_error("email", _("We cannot write to this address. Check it for a slip."))
+        except NotOrderable as refusal:  # too many, too few, or sold out a moment ago: said beside the line
+            refused = refusal
+        else:
+            return redirect(order or "basket")
+    plan = plan_of(basket, refused)
+    if not plan["rows"] or not (plan["can_check_out"] or request.method == "POST"):
         return redirect("basket")
-    return render(request, "demo_shop/checkout.html", {"form": form, **plan})
+    return render(request, "demo_shop/checkout.html", {"form": form, "refused": refused, **plan})
+
+
+def place_basket(basket, customer, form):
+    lines = basket.lines()
+    if not lines:
+        return None
+    order = place_order(lines, customer=customer, **form.cleaned_data)
+    basket.empty()
+    return order
+
+
+def take_instead(request, basket):
+    variant, _colon, quantity = request.POST["instead"].partition(":")
+    form = QuantityForm({"variant": variant, "quantity": quantity})
+    if form.is_valid():
+        basket.put(form.cleaned_data["variant"], form.cleaned_data["quantity"])
 
 
 def order(request, reference):
     found = get_object_or_404(Order, reference=reference)
-    lines = list(found.lines.select_related("variant__product"))
-    places = places_of(references=[line.reference for line in lines])
-    rows = [{"line": line, "place": places.get(line.reference)} for line in lines]
-    return render(
-        request, "demo_shop/order.html", {"order": found, "rows": rows, "total": sum(line.total for line in lines)}
-    )
+    standing = standing_of_orders([found])[0]
+    context = {"order": found, "standing": standing, "can_change": found.may_be_changed_by(request.user)}
+    return render(request, "demo_shop/order.html", context)
+
+
+class CancelForm(forms.Form):
+    line = forms.CharField(max_length=20)
+    quantity = forms.IntegerField(min_value=1, max_value=MOST)
+
+
+@require_POST
+def cancel(request, reference):
+    """Take a line that waits out of the queue, or some of its units."""
+    found = get_object_or_404(Order, reference=reference)
+    form = CancelForm(request.POST)
+    if not found.may_be_changed_by(request.user):
+        raise Http404
+    if not form.is_valid():
+        messages.error(request, _("Choose how many you no longer want."))
+        return redirect(found)
+    line = get_object_or_404(found.lines, reference=form.cleaned_data["line"])
+    place, units = places_of([line.reference]).get(line.reference), form.cleaned_data["quantity"]
+    if not place or units > place.waiting:
+        messages.error(request, _("So many no longer wait. This is how your order stands now."))
+        return redirect(found)
+    try:
+        cancel_backorder(backorder_id=place.backorder_id, quantity=units)
+    except NotCancellable:
+        messages.error(request, _("So many no longer wait. This is how your order stands now."))
+    else:
+        told = ngettext(
+            "%(units)s × %(title)s is cancelled. You do not pay for it.",
+            "%(units)s × %(title)s are cancelled. You do not pay for them.",
+            units,
+        )
+        messages.success(request, told % {"units": units, "title": line.variant.title})
+    return redirect(found)

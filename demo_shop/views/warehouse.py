@@ -7,17 +7,30 @@ from django.contrib import messages
 from django.contrib.contenttypes.models import ContentType
 from django.core.paginator import Paginator
 from django.db.models import Q
+from django.http import Http404
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
+from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods
 
 from backorders.errors import BackordersError
-from backorders.models import Backorder, Delivery, StockEvent, StockItem, Subscription
+from backorders.models import Allocation, Backorder, Delivery, Promise, StockEvent, StockItem, Subscription
+from backorders.queries.simulation import simulate_arrival
 from backorders.queries.stock import item_of
 from backorders.queries.subscriptions import waiting_counts
-from backorders.services.stock import set_selling_policy, stock_changed
-from backorders.services.supply import expect_delivery, move_delivery, receive_delivery
+from backorders.services.stock import return_units, set_selling_policy, stock_changed, write_off
+from backorders.services.supply import (
+    cancel_delivery,
+    expect_delivery,
+    move_delivery,
+    receive_delivery,
+    resize_delivery,
+    split_delivery,
+    undo_receipt,
+)
+from backorders.storefront.wording import promise_in_words
 from demo_shop.models import Variant
 
 
@@ -70,24 +83,72 @@ def shelf(request, sku):
         return redirect("shelf", sku=sku)
     item = item_of(variant)
     today = timezone.localdate()
-    context = {"variant": variant, "first_day": today + timedelta(days=7), "last_day": today + timedelta(days=11)}
+    what_if = UnitsForm(request.GET)
+    units = what_if.cleaned_data["quantity"] if what_if.is_valid() else 3
+    context = {
+        "variant": variant,
+        "first_day": today + timedelta(days=7),
+        "last_day": today + timedelta(days=11),
+        "units": units,
+        "what_if": outcome_of(simulate_arrival(product=variant, units=units)),
+    }
     if item:
-        context |= {
-            "item": item,
-            "deliveries": Delivery.objects.open().filter(item=item),
-            "queue": Backorder.objects.waiting().filter(item=item).in_line()[:20],
-            "waiting": Subscription.objects.waiting().filter(item=item).in_line()[:20],
-            "waiting_count": Subscription.objects.waiting().filter(item=item).count(),
-            "events": StockEvent.objects.filter(item=item)[:12],
-        }
+        context |= about(item)
     return render(request, "demo_shop/shelf.html", context)
 
 
-class TruckForm(forms.Form):
+def about(item):
+    deliveries = Delivery.objects.open().filter(item=item).select_related("supplier")
+    receipts = [StockEvent.Kind.RECEIVED, StockEvent.Kind.UNDONE]
+    return {
+        "item": item,
+        "deliveries": [(delivery, outcome_of(arrival_of(delivery))) for delivery in deliveries],
+        "queue": Backorder.objects.waiting().filter(item=item).in_line()[:20],
+        "waiting": Subscription.objects.waiting().filter(item=item).in_line()[:20],
+        "waiting_count": Subscription.objects.waiting().filter(item=item).count(),
+        "promises": Promise.objects.filter(backorder__item=item).select_related("backorder").order_by("-id")[:12],
+        "events": StockEvent.objects.filter(item=item)[:12],
+        "last_receipt": StockEvent.objects.filter(item=item, kind__in=receipts).first(),
+    }
+
+
+def arrival_of(delivery):
+    return simulate_arrival(item=delivery.item, units=delivery.outstanding, delivery_id=delivery.pk)
+
+
+def outcome_of(simulation):
+    """What an arrival would lead to, as a sentence."""
+    lines, orders, people = len(simulation.served), simulation.orders, simulation.told
+    parts = [
+        ngettext("%(lines)s line gets units", "%(lines)s lines get units", lines) % {"lines": lines},
+        ngettext("%(orders)s order is complete", "%(orders)s orders are complete", orders) % {"orders": orders},
+        ngettext("%(people)s person is told", "%(people)s people are told", people) % {"people": people},
+    ]
+    if people:
+        waves = len(simulation.waves)
+        parts[-1] += " " + ngettext("in %(waves)s wave", "in %(waves)s waves", waves) % {"waves": waves}
+    parts.append(_("%(units)s for sale") % {"units": simulation.for_sale})
+    told = ngettext("If %(units)s arrives: %(outcome)s", "If %(units)s arrive: %(outcome)s", simulation.units)
+    return told % {"units": simulation.units, "outcome": " · ".join(parts)}
+
+
+class UnitsForm(forms.Form):
     quantity = forms.IntegerField(min_value=1, max_value=10_000)
 
 
-class DeliveryForm(TruckForm):
+class ReasonForm(forms.Form):
+    reason = forms.CharField(max_length=200, required=False)
+
+
+class UnitsAndReasonForm(UnitsForm, ReasonForm):
+    pass
+
+
+class DelayForm(ReasonForm):
+    days = forms.IntegerField(min_value=1, max_value=365)
+
+
+class DeliveryForm(UnitsForm):
     earliest = forms.DateField()
     latest = forms.DateField()
 
@@ -98,76 +159,165 @@ class DeliveryForm(TruckForm):
         return answers
 
 
+class SplitForm(DeliveryForm, ReasonForm):
+    pass
+
+
 def happen(request, variant):
-    action, *argument = request.POST.get("action", "").split(":")
-    if action not in EVENTS:
+    """This will do what a button says and tell whose units and dates it moved."""
+    action, _colon, delivery = request.POST.get("action", "").partition(":")
+    events = ON_A_DELIVERY if delivery else ON_THE_SHELF
+    if action not in events:
         return
+    form_class, event = events[action]
+    form = form_class(request.POST)
+    if not form.is_valid():
+        for problems in form.errors.values():
+            messages.error(request, problems[0])
+        return
+    subject = delivery_of(variant, delivery) if delivery else variant
+    before = ledger_of(variant)
     try:
-        EVENTS[action](request, variant, *argument)
+        told = event(subject, **form.cleaned_data)
     except BackordersError as problem:  # its text says what to do, as for a delivery that came in meanwhile
         messages.error(request, str(problem))
+    else:
+        messages.success(request, with_list(told, news_since(before, variant)))
 
 
-def truck_arrives(request, variant, delivery_id=None):
-    form = TruckForm(request.POST)
-    if not form.is_valid():
-        return refuse(request, form)
+def delivery_of(variant, pk):
+    item = item_of(variant)
+    if item is None or not pk.isdecimal():
+        raise Http404
+    return get_object_or_404(Delivery, item=item, pk=pk)
+
+
+def ledger_of(variant):
+    """How far the two ledgers of a shelf are written: units given, dates given."""
+    item = item_of(variant)
+    return [row.pk if (row := rows.last()) else 0 for rows in rows_of(item)]
+
+
+def rows_of(item):
+    return (
+        Allocation.objects.filter(backorder__item=item).select_related("backorder").order_by("id"),
+        Promise.objects.filter(backorder__item=item).select_related("backorder").order_by("id"),
+    )
+
+
+def news_since(before, variant):
+    given, promised = rows_of(item_of(variant))
+    return [*map(news_of_units, given.filter(pk__gt=before[0])), *map(news_of_date, promised.filter(pk__gt=before[1]))]
+
+
+def news_of_units(allocation):
+    told = _("%(who)s gets %(units)s") if allocation.quantity > 0 else _("%(who)s gives %(units)s back")
+    return told % {"who": allocation.backorder.email, "units": abs(allocation.quantity)}
+
+
+def news_of_date(promise):
+    told = _("%(who)s is promised another date: %(when)s")
+    return told % {"who": promise.backorder.email, "when": promise_in_words(promise.window)}
+
+
+MOST_NEWS = 6
+
+
+def with_list(told, news):
+    if not news:
+        return told
+    shown = news[:MOST_NEWS]
+    if len(news) > MOST_NEWS:
+        shown.append(_("and %(more)s more") % {"more": len(news) - MOST_NEWS})
+    return format_html("{}<ul>{}</ul>", told, format_html_join("", "<li>{}</li>", ((each,) for each in shown)))
+
+
+# what can happen: each takes the shelf's variant or one of its deliveries, and says what it did
+
+
+def truck_arrives(variant, *, quantity):
     today = timezone.localdate()
-    quantity = form.cleaned_data["quantity"]
-    if delivery_id is None:
-        delivery_id = expect_delivery(
-            product=variant, quantity=quantity, earliest=today, latest=today, confidence="firm"
-        ).id
-    receive_delivery(delivery_id=int(delivery_id), quantity=quantity)
-    return messages.success(request, _("%(quantity)s units unloaded.") % {"quantity": quantity})
+    delivery = expect_delivery(product=variant, quantity=quantity, earliest=today, latest=today, confidence="firm")
+    return arrives(delivery, quantity=quantity)
 
 
-def sell_out(request, variant):
+def arrives(delivery, *, quantity):
+    receive_delivery(delivery_id=delivery.pk, quantity=quantity)
+    return _("%(quantity)s units unloaded.") % {"quantity": quantity}
+
+
+def announce(variant, **answers):
+    expect_delivery(product=variant, confidence="estimated", **answers)
+    return _("Delivery announced.")
+
+
+def delay(delivery, *, days, reason):
+    later = timedelta(days=days)
+    earliest, latest = delivery.earliest_on + later, delivery.latest_on + later
+    move_delivery(delivery_id=delivery.pk, earliest=earliest, latest=latest, reason=reason)
+    return _("The delivery is delayed.")
+
+
+def shrink(delivery, *, quantity, reason):
+    resize_delivery(delivery_id=delivery.pk, quantity=delivery.received_quantity + quantity, reason=reason)
+    return _("Another number of units is expected.")
+
+
+def split(delivery, *, quantity, earliest, latest, reason):
+    split_delivery(delivery_id=delivery.pk, quantity=quantity, earliest=earliest, latest=latest, reason=reason)
+    return _("The delivery comes in two parts.")
+
+
+def lose(delivery, *, reason):
+    cancel_delivery(delivery_id=delivery.pk, reason=reason)
+    return _("The delivery does not come.")
+
+
+def undo(delivery, *, reason):
+    undone = undo_receipt(delivery_id=delivery.pk, reason=reason)
+    return _("The receipt is undone: %(quantity)s units are expected again.") % {"quantity": abs(undone.units)}
+
+
+def break_some(variant, *, quantity, reason):
+    write_off(product=variant, quantity=quantity, reason=reason)
+    return _("%(quantity)s units written off.") % {"quantity": quantity}
+
+
+def come_back(variant, *, quantity, reason):
+    return_units(product=variant, quantity=quantity, reason=reason)
+    return _("%(quantity)s units came back.") % {"quantity": quantity}
+
+
+def sell_out(variant):
     Variant.objects.filter(pk=variant.pk).update(stock=0)
     stock_changed(variant)
-    messages.success(request, _("The shelf is empty."))
+    return _("The shelf is empty.")
 
 
-def announce(request, variant):
-    form = DeliveryForm(request.POST)
-    if not form.is_valid():
-        return refuse(request, form)
-    expect_delivery(product=variant, confidence="estimated", **form.cleaned_data)
-    return messages.success(request, _("Delivery announced."))
-
-
-def delay(request, variant, delivery_id):
-    delivery = get_object_or_404(Delivery, pk=delivery_id)
-    week = timedelta(days=7)
-    move_delivery(
-        delivery_id=delivery.pk,
-        earliest=delivery.earliest_on + week,
-        latest=delivery.latest_on + week,
-        reason="Delayed by a week",
-    )
-    messages.success(request, _("Delayed by a week."))
-
-
-def discontinue(request, variant):
+def discontinue(variant):
     set_selling_policy(product=variant, policy="stop", discontinued=True)
-    messages.success(request, _("No longer made."))
+    return _("No longer made.")
 
 
-def take_backorders(request, variant):
+def take_backorders(variant):
     set_selling_policy(product=variant, policy="backorder")
-    messages.success(request, _("It can be ordered while it is out."))
+    return _("It can be ordered while it is out.")
 
 
-EVENTS = {
-    "truck": truck_arrives,
-    "sell_out": sell_out,
-    "announce": announce,
-    "delay": delay,
-    "discontinue": discontinue,
-    "take_backorders": take_backorders,
+ON_THE_SHELF = {
+    "truck": (UnitsForm, truck_arrives),
+    "announce": (DeliveryForm, announce),
+    "write_off": (UnitsAndReasonForm, break_some),
+    "return": (UnitsAndReasonForm, come_back),
+    "sell_out": (forms.Form, sell_out),
+    "discontinue": (forms.Form, discontinue),
+    "take_backorders": (forms.Form, take_backorders),
 }
-
-
-def refuse(request, form):
-    for problems in form.errors.values():
-        messages.error(request, problems[0])
+ON_A_DELIVERY = {
+    "arrives": (UnitsForm, arrives),
+    "delay": (DelayForm, delay),
+    "shrink": (UnitsAndReasonForm, shrink),
+    "split": (SplitForm, split),
+    "lose": (ReasonForm, lose),
+    "undo": (ReasonForm, undo),
+}

@@ -1,13 +1,16 @@
+import re
+
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.urls import reverse
 
 from backorders.admin import base
 from backorders.models import Backorder, OutgoingMail, Subscription, SuppressedAddress
-from backorders.services.backorders import place_backorder
+from backorders.services.backorders import cancel_backorder, place_backorder
 from backorders.services.stock import set_selling_policy
-from backorders.services.supply import expect_delivery, receive_delivery
+from backorders.services.supply import expect_delivery, move_delivery, receive_delivery
 from tests.admin.conftest import client_of
+from tests.hosts.models import Product
 
 pytestmark = pytest.mark.django_db
 
@@ -65,6 +68,146 @@ def test_very_many_rows_are_done_in_several_goes(merchandiser, lines, monkeypatc
     assert "1 more was chosen" in page.content.decode()
     press(merchandiser, QUEUE, "cancel", *lines, confirmed="1")
     assert Backorder.objects.waiting().count() == 1
+
+
+# one line, on a page of its own
+
+
+def act(line, name):
+    return reverse(f"admin:backorders_backorder_{name}", args=[line.pk])
+
+
+def looked(client, url, form):
+    return client.post(url, {**form, "look": "1"})
+
+
+def done(client, url, form):
+    seen = looked(client, url, form).context["seen"]
+    return client.post(url, {**form, "seen": seen, "do": "1"}, follow=True)
+
+
+def said(answer):
+    """The page as a reader sees it."""
+    return " ".join(re.sub(r"<[^>]+>", " ", answer.content.decode()).split())
+
+
+def test_a_line_shows_every_date_it_was_given_and_why(viewer, mug, lines, day):
+    delivery = expect_delivery(product=mug, quantity=9, earliest=day(2), latest=day(2))
+    move_delivery(delivery_id=delivery.id, earliest=day(80), latest=day(80), reason="storm")
+    page = viewer.get(reverse("admin:backorders_backorder_change", args=[lines[0].pk]))
+    assert "no date" in said(page) and "storm" in said(page)
+    assert reverse("admin:backorders_delivery_change", args=[delivery.pk]) in page.content.decode()
+
+
+def test_a_part_of_a_line_is_cancelled(merchandiser, mug, lines):
+    page = looked(merchandiser, act(lines[1], "cancel"), {"quantity": "2"})
+    assert "2 units leave the queue." in said(page)
+    assert Backorder.objects.get(reference="A-2").cancelled_quantity == 0
+    answer = done(merchandiser, act(lines[1], "cancel"), {"quantity": "2"})
+    line = Backorder.objects.get(reference="A-2")
+    assert ("2 units cancelled." in texts(answer), line.needs, line.state) == (True, 3, "waiting")
+
+
+def test_cancelling_what_was_set_aside_says_that_it_becomes_free(merchandiser, mug, lines, day):
+    delivery = expect_delivery(product=mug, quantity=3, earliest=day(0), latest=day(0))
+    receive_delivery(delivery_id=delivery.id)
+    page = said(looked(merchandiser, act(lines[1], "cancel"), {"quantity": "5"}))
+    assert "4 units leave the queue." in page and "1 unit that was set aside for it becomes free." in page
+
+
+def test_a_cancelling_that_was_sent_twice_counts_once(merchandiser, lines):
+    seen = looked(merchandiser, act(lines[1], "cancel"), {"quantity": "2"}).context["seen"]
+    for _ in range(2):
+        page = merchandiser.post(act(lines[1], "cancel"), {"quantity": "2", "seen": seen, "do": "1"})
+    assert "Look again before you go on." in said(page)
+    assert Backorder.objects.get(reference="A-2").cancelled_quantity == 2
+
+
+def test_a_part_of_a_line_ships(merchandiser, mug, lines, day):
+    delivery = expect_delivery(product=mug, quantity=7, earliest=day(0), latest=day(0))
+    receive_delivery(delivery_id=delivery.id)
+    assert "2 units stay ready." in said(looked(merchandiser, act(lines[1], "ship"), {"quantity": "3"}))
+    done(merchandiser, act(lines[1], "ship"), {"quantity": "3"})
+    line = Backorder.objects.get(reference="A-2")
+    assert (line.shipped_quantity, line.ready, line.state) == (3, 2, "filled")
+
+
+def test_an_order_that_ships_as_a_whole_is_kept_until_it_is_whole(merchandiser, mug, day):
+    set_selling_policy(product=mug, policy="backorder")
+    about = {"email": "a@example.com", "fill": "whole_order", "order_reference": "W"}
+    first = place_backorder(product=mug, quantity=1, reference="W-1", **about)
+    place_backorder(product=mug, quantity=1, reference="W-2", **about)
+    receive_delivery(delivery_id=expect_delivery(product=mug, quantity=1, earliest=day(0), latest=day(0)).id)
+    page = done(merchandiser, act(first, "ship"), {"quantity": "1"})
+    assert "The order ships as a whole" in said(page)
+    assert Backorder.objects.get(reference="W-1").shipped_quantity == 0
+
+
+def test_nothing_that_is_not_ready_ships(merchandiser, lines):
+    assert "Nothing of this line is ready." in texts(merchandiser.get(act(lines[0], "ship"), follow=True))
+
+
+@pytest.mark.parametrize("typed", ["0", "-5", "1.5", "x", "", "6", str(2**63)])
+def test_a_number_of_units_that_is_none_cancels_nothing(merchandiser, lines, typed):
+    page = looked(merchandiser, act(lines[1], "cancel"), {"quantity": typed})
+    assert page.status_code == 200 and page.context["form"].errors["quantity"]
+    assert Backorder.objects.waiting().count() == 2
+
+
+def test_a_better_priority_says_first_whom_it_costs_a_date(merchandiser, mug, lines, day):
+    expect_delivery(product=mug, quantity=2, earliest=day(2), latest=day(2))
+    expect_delivery(product=mug, quantity=9, earliest=day(80), latest=day(90))
+    page = looked(merchandiser, act(lines[1], "priority"), {"priority": "-5"})
+    assert "1 order line gets a later date." in said(page) and "A-1" in said(page)
+    assert Backorder.objects.get(reference="A-2").priority == 0
+    answer = done(merchandiser, act(lines[1], "priority"), {"priority": "-5"})
+    assert "Its priority is -5 now." in texts(answer)
+    assert [row.reference for row in owner_sees(merchandiser)] == ["A-2", "A-1"]
+
+
+def owner_sees(client):
+    return client.get(QUEUE).context["cl"].result_list
+
+
+@pytest.mark.parametrize("typed", ["", "x", "1.5", "1001", "-1001", str(2**63)])
+def test_a_priority_that_is_none_moves_nobody(merchandiser, lines, typed):
+    page = looked(merchandiser, act(lines[1], "priority"), {"priority": typed})
+    assert page.context["form"].errors["priority"]
+
+
+def test_a_line_is_tied_to_one_delivery_and_let_go_again(merchandiser, mug, lines, day):
+    delivery = expect_delivery(product=mug, quantity=5, earliest=day(2), latest=day(2))
+    assert "1 order line loses its date." in said(looked(merchandiser, act(lines[1], "pin"), {"delivery": delivery.pk}))
+    done(merchandiser, act(lines[1], "pin"), {"delivery": delivery.pk})
+    assert Backorder.objects.get(reference="A-2").pinned_to == delivery
+    assert "It takes what comes first." in texts(done(merchandiser, act(lines[1], "pin"), {"delivery": ""}))
+    assert Backorder.objects.get(reference="A-2").pinned_to is None
+
+
+def test_a_delivery_that_is_too_small_is_refused_beside_its_field(merchandiser, mug, lines, day):
+    delivery = expect_delivery(product=mug, quantity=3, earliest=day(2), latest=day(2))
+    page = looked(merchandiser, act(lines[1], "pin"), {"delivery": delivery.pk})
+    assert page.context["form"].errors["delivery"] and "this line needs 5" in said(page)
+
+
+def test_only_open_deliveries_of_the_same_item_are_offered(merchandiser, mug, lines, day):
+    other = Product.objects.create(name="Pot")
+    wrong = expect_delivery(product=other, quantity=9, earliest=day(2), latest=day(2))
+    for delivery in (wrong.pk, "x", 2**63, -1):
+        page = looked(merchandiser, act(lines[1], "pin"), {"delivery": delivery})
+        assert page.context["form"].errors["delivery"]
+
+
+@pytest.mark.parametrize("name", ["cancel", "ship", "priority", "pin"])
+def test_somebody_who_may_only_look_opens_none_of_these_pages(viewer, lines, name):
+    assert viewer.get(act(lines[0], name)).status_code == 403
+    assert viewer.post(act(lines[0], name), {"quantity": "1", "do": "1"}).status_code == 403
+
+
+@pytest.mark.parametrize("name", ["priority", "pin"])
+def test_a_line_that_waits_for_nothing_leads_back_with_a_sentence(merchandiser, lines, name):
+    cancel_backorder(backorder_id=lines[0].id)
+    assert "waits for nothing any more" in texts(merchandiser.get(act(lines[0], name), follow=True))
 
 
 # people

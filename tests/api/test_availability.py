@@ -1,12 +1,14 @@
+import re
 from datetime import timedelta
 
 import pytest
 from django.contrib.contenttypes.models import ContentType
 from django.utils import timezone
 
-from backorders.queries.availability import shop_today
+from backorders.queries.availability import availability_of, shop_today
 from backorders.services.stock import set_selling_policy
 from backorders.services.supply import expect_delivery
+from backorders.storefront.wording import shown
 from tests.hosts.models import Download, Parcel, Product
 
 pytestmark = pytest.mark.django_db
@@ -36,6 +38,11 @@ def test_a_full_shelf_is_many_and_tells_no_number(api):
         "label": None,
         "opens_at": None,
         "releases_at": None,
+        "is_made_to_order": False,
+        "order_minimum": 1,
+        "order_maximum": None,
+        "customer_limit": None,
+        "reason": "",
     }
 
 
@@ -66,6 +73,47 @@ def test_a_backorder_names_its_window_in_the_language_of_the_request(api, mug):
     assert english["can_order"] and english["can_subscribe"]
     assert german["window"] == english["window"]
     assert english["label"] and english["label"] != german["label"]
+
+
+def text_of(html):
+    return re.sub("<[^>]+>", "", html)
+
+
+@pytest.mark.parametrize("policy", ["backorder", "stop", "made_to_order"])
+@pytest.mark.parametrize("arrives", [(1, 1), (3, 9), (20, 45), (60, 64), (70, 120)])
+def test_the_label_is_what_the_product_page_says(api, mug, policy, arrives):
+    set_selling_policy(product=mug, policy=policy)
+    expect_delivery(product=mug, quantity=5, earliest=days(arrives[0]), latest=days(arrives[1]), confidence="firm")
+    label = api.get(one(mug)).json()["label"]
+    assert label and text_of(shown(availability_of(mug)).line).endswith(f" {label}")
+
+
+def test_a_release_is_no_promise_by_a_day(api, mug):
+    release = timezone.now() + timedelta(days=12)
+    set_selling_policy(product=mug, policy="preorder", releases_at=release)
+    assert not api.get(one(mug)).json()["label"].startswith("by ")
+
+
+def test_the_terms_of_an_order_are_told(api, mug):
+    set_selling_policy(
+        product=mug,
+        policy="made_to_order",
+        lead_days=10,
+        order_minimum=2,
+        order_maximum=8,
+        customer_limit=20,
+        reason="Thrown by hand.",
+    )
+    body = api.get(one(mug)).json()
+    assert (body["order_minimum"], body["order_maximum"], body["customer_limit"]) == (2, 8, 20)
+    assert (body["is_made_to_order"], body["reason"]) == (True, "Thrown by hand.")
+    assert body["window"]["source"] == "lead_time"
+
+
+def test_the_reason_is_not_told_while_it_is_here(api, mug):
+    set_selling_policy(product=mug, policy="backorder", reason="Flood at the mill.")
+    Product.objects.update(stock=9)
+    assert api.get(one(mug)).json()["reason"] == ""
 
 
 def test_a_date_that_has_passed_is_not_shown(api, mug):

@@ -1,11 +1,15 @@
 """Every wrong setting becomes a sentence with a did-you-mean."""
 
 import datetime as dt
+import sys
+from dataclasses import fields
 
 import pytest
 from django.core import checks
 
 from backorders.checks import check_databases, check_frame, check_lease, check_mail, check_settings, check_urls
+from backorders.conf import Settings
+from backorders.domain.calendars import public_holidays
 
 GOOD = {"SITE_URL": "https://shop.example", "FROM_EMAIL": "shop@shop.example"}
 
@@ -43,6 +47,30 @@ def test_a_right_setting_says_nothing(settings):
         ({"MAIL_BATCH": -1}, "has to be a whole number"),
         ({"ALLOW_LOCAL_DOMAINS": "no"}, "has to be True or False"),
         ({"SHOP_NAME": 7}, "has to be text"),
+        ({"DEFAULT_POLICY": "preorder"}, "has to be one of 'stop', 'backorder', 'made_to_order'"),
+        ({"BACKORDER_LIMIT": -1}, "has to be a whole number, 0 or more, or None"),
+        ({"BACKORDER_LIMIT": "40"}, "has to be a whole number, 0 or more, or None"),
+        ({"CUSTOMER_LIMIT": 1.5}, "has to be a whole number, 0 or more, or None"),
+        ({"LEAD_DAYS": True}, "has to be a whole number, 0 or more, or None"),
+        ({"LEAD_DAYS": dt.timedelta(days=3)}, "has to be a whole number, 0 or more, or None"),
+        ({"ONLY_INBOUND": None}, "has to be True or False"),
+        ({"SAFETY_STOCK": -1}, "has to be a whole number, 0 or more"),
+        ({"LOW_STOCK_AT": None}, "has to be a whole number, 0 or more"),
+        ({"RECEIVING_DAYS": -1}, "has to be a whole number, 0 or more"),
+        ({"HANDLING_DAYS": "1"}, "has to be a whole number, 0 or more"),
+        ({"CLOSED_WEEKDAYS": (5, 7)}, "weekdays from 0 (Monday) to 6 (Sunday), not all seven"),
+        ({"CLOSED_WEEKDAYS": 6}, "weekdays from 0 (Monday) to 6 (Sunday), not all seven"),
+        ({"CLOSED_WEEKDAYS": tuple(range(7))}, "not all seven"),
+        ({"CLOSED_DAYS": ["2026-12-24"]}, "has to be a tuple of datetime.date values"),
+        ({"CLOSED_DAYS": dt.date(2026, 12, 24)}, "has to be a tuple of datetime.date values"),
+        ({"CLOSED_DAYS": (dt.datetime(2026, 12, 24),)}, "has to be a tuple of datetime.date values"),
+        ({"HOLIDAYS": 49}, "has to be text"),
+        ({"CUT_OFF": "14:30"}, "such as time(14, 30), or None"),
+        ({"CUT_OFF": dt.time(14, 30, tzinfo=dt.UTC)}, "has to be a datetime.time without a time zone"),
+        ({"ALLOCATION": "fair"}, "has to be one of 'strict', 'skip'"),
+        ({"MOST_OVERTAKES": -1}, "has to be a whole number, 0 or more"),
+        ({"PRIORITY_LEAP": 14}, "has to be a positive datetime.timedelta, or None"),
+        ({"PRIORITY_LEAP": dt.timedelta(0)}, "has to be a positive datetime.timedelta, or None"),
         ({"VERIFIED_EMAIL": "shop.nowhere.f"}, "cannot be imported"),
         ({"SELLABLES": ["hosts.Product"]}, "has to be a dict of model labels"),
         ({"SELLABLES": {}}, "nothing is sellable yet"),
@@ -70,6 +98,47 @@ def test_a_right_setting_says_nothing(settings):
 )
 def test_a_wrong_setting_is_named(settings, changes, sentence):
     assert sentence in said(settings, **changes)
+
+
+RIGHT = [
+    {"DEFAULT_POLICY": "made_to_order", "LEAD_DAYS": 10},
+    {"BACKORDER_LIMIT": None, "CUSTOMER_LIMIT": 0, "ONLY_INBOUND": True, "SAFETY_STOCK": 0, "LOW_STOCK_AT": 0},
+    {"CLOSED_WEEKDAYS": (5, 6), "CLOSED_DAYS": (dt.date(2026, 12, 24),), "CUT_OFF": dt.time(14, 30)},
+    {"CLOSED_WEEKDAYS": [6], "CLOSED_DAYS": [], "HOLIDAYS": "", "CUT_OFF": None},
+    {"RECEIVING_DAYS": 1, "HANDLING_DAYS": 2, "ALLOCATION": "skip", "MOST_OVERTAKES": 0},
+    {"PRIORITY_LEAP": None},
+    {"PRIORITY_LEAP": dt.timedelta(days=7)},
+]
+
+
+@pytest.mark.parametrize("changes", RIGHT, ids=lambda changes: ", ".join(changes))
+def test_every_sensible_value_is_taken(settings, changes):
+    assert said(settings, **changes) == ""
+
+
+def test_every_setting_of_the_package_is_tried_with_a_wrong_type(settings):
+    """Whoever adds a setting adds its check: nothing may be silently taken for what it is not."""
+    wrong = object()
+    taken = {"sellables", "site_url", "mailer", "from_email"}  # each has a check of its own that reads text
+    names = [field.name for field in fields(Settings) if field.name not in taken]
+    assert [name for name in names if name.upper() not in said(settings, **{name.upper(): wrong})] == []
+
+
+def test_holidays_without_their_package_say_what_to_install(settings, monkeypatch):
+    public_holidays.cache_clear()
+    monkeypatch.setitem(sys.modules, "holidays", None)
+    assert "pip install 'backorders[holidays]'" in said(settings, HOLIDAYS="DE")
+
+
+@pytest.mark.parametrize("place", ["XX", "DE-ZZ", "Germany or so"])
+def test_a_place_whose_holidays_nobody_knows_is_named(settings, place):
+    pytest.importorskip("holidays", reason="the extra backorders[holidays] is not installed")
+    assert "is no place whose public holidays are known" in said(settings, HOLIDAYS=place)
+
+
+def test_the_holidays_of_a_country_and_of_a_region_are_taken(settings):
+    pytest.importorskip("holidays", reason="the extra backorders[holidays] is not installed")
+    assert said(settings, HOLIDAYS="DE") == said(settings, HOLIDAYS="DE-BY") == ""
 
 
 def test_no_settings_at_all_points_to_the_first_step(settings):

@@ -15,7 +15,7 @@ from backorders.services.backorders import place_backorder
 from backorders.services.checkout import Line, check_out
 from backorders.services.locks import anchor_of
 from backorders.services.outbox import drain
-from backorders.services.stock import set_selling_policy, stock_changed, sweep_stock
+from backorders.services.stock import set_category_terms, set_selling_policy, stock_changed, sweep_stock
 from backorders.services.subscriptions import confirm, tidy_subscriptions, unsubscribe
 from backorders.services.waves import release_waves
 from tests.factories import ProductFactory, token_for, waiting_for
@@ -172,3 +172,36 @@ def test_the_queue_is_not_given_units_that_the_shops_till_is_selling(now):
     assert only(Exception, at_once(till, sweep)) == []
     line = Backorder.objects.get()
     assert (line.state, line.allocated_quantity, Product.objects.get().stock) == ("waiting", 0, 0)
+
+
+def test_two_products_that_are_each_named_as_the_others_successor(now):
+    mugs = ProductFactory.create_batch(2, stock=5)
+    for mug in mugs:
+        anchor_of(mug)
+
+    def name(mug, successor):
+        with transaction.atomic():  # ours, so that a deadlock is seen and not tried again
+            set_selling_policy(product=mug, policy="stop", successor=successor)
+
+    ways = [lambda: name(*mugs), lambda: name(*mugs[::-1])]
+    results = meet(*ways, after='SELECT .*"backorders_stockitem".* FOR UPDATE')
+
+    assert only(Exception, results) == []
+    assert StockItem.objects.exclude(successor=None).count() == 2
+
+
+def test_a_category_gets_other_terms_while_somebody_orders_many_of_its_products(now):
+    mugs = ProductFactory.create_batch(20, stock=50, category="kitchen")
+    for mug in mugs:
+        anchor_of(mug)
+    StockItem.objects.update(is_watched=True)
+
+    def say():
+        with transaction.atomic():
+            set_category_terms(model=Product, category="kitchen", lead_days=4)
+
+    locks = 'SELECT .*"backorders_stockitem".* FOR UPDATE|UPDATE "backorders_stockitem"'
+    results = meet(order(*mugs), say, after=locks)
+
+    assert only(Exception, results) == []
+    assert set(Product.objects.values_list("stock", flat=True)) == {49}

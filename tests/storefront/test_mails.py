@@ -6,16 +6,20 @@ from html.parser import HTMLParser
 
 import pytest
 from django.core import mail
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone, translation
 
-from backorders.models import StockItem
+from backorders.models import Backorder, OutgoingMail, StockItem
 from backorders.queries.availability import shop_today
-from backorders.services.backorders import place_backorder
+from backorders.queries.outbox import facts_for
+from backorders.services.backorders import cancel_backorder, place_backorder, ship_backorder, tell_whole_orders
+from backorders.services.checkout import Line, check_out
 from backorders.services.locks import anchor_of
 from backorders.services.outbox import drain
-from backorders.services.stock import sweep_stock
+from backorders.services.stock import set_selling_policy, sweep_stock
 from backorders.services.subscriptions import subscribe
-from backorders.services.supply import expect_delivery, receive_delivery
+from backorders.services.supply import expect_delivery, receive_delivery, undo_receipt
 from backorders.services.waves import release_waves
 from tests.factories import ProductFactory, waiting_for
 from tests.hosts.models import Product
@@ -155,12 +159,12 @@ def test_the_mail_about_a_return_is_honest_and_says_how_to_leave():
 def test_an_order_line_is_told_when_it_comes_and_where_it_stands():
     message = order_mail()
     assert f"2 × {TITLE}" in message.body
-    assert "Expected to leave: " in message.body and "Place in line: 1" in message.body
-    assert f'<time datetime="{in_days(8).isoformat()}">' in html_of(message)
+    assert re.search(r"^Ships by \w+ \d+(, \d+)?\nPlace in line: 1$", message.body, re.M)
+    assert f'Ships <span class="bo-window"><time datetime="{in_days(8).isoformat()}">by ' in html_of(message)
 
 
 def test_an_order_line_beyond_the_deliveries_is_told_that_there_is_no_date():
-    assert "We do not know yet when it leaves." in order_mail(quantity=9).body
+    assert "We do not know yet when it ships." in order_mail(quantity=9).body
 
 
 def test_a_preorder_is_called_one():
@@ -176,3 +180,215 @@ def test_a_small_arrival_says_what_is_still_to_come():
 
 def test_a_whole_arrival_says_so():
     assert "That is all of it: Test Shop gets it ready for you next." in arrival_mail().body
+
+
+def test_a_date_of_today_is_promised_in_words_that_last():
+    mug = ProductFactory(name=TITLE, stock=0)
+    set_selling_policy(product=mug, policy="backorder")
+    expect_delivery(product=mug, quantity=5, earliest=in_days(0), latest=in_days(0))
+    place_backorder(product=mug, quantity=1, reference="A-1/1", email="ana@example.com")
+    assert re.search(r"^Ships by \w+ \d+", sent().body, re.M)
+
+
+# goods that are taken back before the mail about them leaves
+
+
+def arrived(units=5, quantity=2, **fields):
+    """A line that was given units; its mail about them has not left."""
+    mug, delivery = mug_on_order()
+    line = place_backorder(product=mug, quantity=quantity, reference="A-1/1", email="ana@example.com", **fields)
+    drain(seconds=5)
+    receive_delivery(delivery_id=delivery.id, quantity=units)
+    return line, delivery
+
+
+def mail_of(line):
+    return OutgoingMail.objects.filter(backorder=line, kind="backorder_filled").order_by("id").last()
+
+
+def leased_again(line):
+    """A worker had claimed the mail when the goods were taken back, and died."""
+    OutgoingMail.objects.filter(id=mail_of(line).id).update(state="queued", note="")
+
+
+def test_goods_that_were_taken_back_are_not_announced():
+    line, delivery = arrived()
+    undo_receipt(delivery_id=delivery.id)
+    leased_again(line)
+    drain(seconds=5)
+
+    assert (mail_of(line).state, mail_of(line).note) == ("cancelled", "the goods are not there after all")
+    assert len(mail.outbox) == 1
+
+
+def test_goods_of_which_a_part_was_taken_back_are_announced_as_what_is_left():
+    line, delivery = arrived(units=2)
+    undo_receipt(delivery_id=delivery.id, quantity=1)
+    leased_again(line)
+    message = sent()
+
+    assert message.subject.startswith("Part of your order is here: ")
+    assert f"1 × {TITLE}" in message.body and "1 more is still to come." in message.body
+
+
+def test_what_a_stopped_mail_would_have_told_is_told_by_the_next_and_by_no_other():
+    line, delivery = arrived(units=3, quantity=6)
+    undo_receipt(delivery_id=delivery.id, quantity=1)  # stops the mail; two units stay
+    for units in (1, 2):
+        receive_delivery(delivery_id=delivery.id, quantity=units)
+        drain(seconds=5)
+    told = [int(re.search("^([0-9]+) ×", message.body, re.M)[1]) for message in mail.outbox[1:]]
+    line.refresh_from_db()
+
+    assert told == [3, 2]
+    assert sum(told) == line.allocated_quantity
+
+
+def test_each_arrival_is_announced_once_however_often_goods_are_taken_back():
+    line, delivery = arrived(units=1)
+    first = mail_of(line)
+    undo_receipt(delivery_id=delivery.id)
+    receive_delivery(delivery_id=delivery.id, quantity=2)
+    OutgoingMail.objects.filter(id=first.id).update(state="queued")
+    drain(seconds=5)
+
+    assert OutgoingMail.objects.get(id=first.id).state == "cancelled"
+    assert [re.search("^[0-9]+ ×", message.body, re.M)[0] for message in mail.outbox[1:]] == ["2 ×"]
+
+
+def test_goods_that_left_the_house_before_their_mail_did_still_came_in():
+    line, _ = arrived()
+    ship_backorder(backorder_id=line.id)
+    assert sent().subject == f"Your order is here: {TITLE}"
+
+
+def test_nobody_is_told_of_goods_for_an_order_that_was_cancelled():
+    line, _ = arrived()
+    cancel_backorder(backorder_id=line.id)
+    drain(seconds=5)
+    assert (mail_of(line).state, mail_of(line).note) == ("cancelled", "the order was cancelled")
+
+
+# an order that ships as a whole
+
+
+def together(quantity=2, others=1, **order):
+    """One order of two or more products that wants all of it at once; nothing of it is here yet."""
+    products = [ProductFactory(name=TITLE, stock=0)] + ProductFactory.create_batch(others, stock=0)
+    for product in products:
+        set_selling_policy(product=product, policy="backorder")
+    lines = [Line(product, quantity, f"R-1/{place}") for place, product in enumerate(products, start=1)]
+    check_out(lines=lines, email="ana@example.com", ship="together", **order)
+    drain(seconds=5)
+    mail.outbox.clear()
+    return products
+
+
+def arrives(product, units=2):
+    Product.objects.filter(pk=product.pk).update(stock=units)
+    sweep_stock()
+    tell_whole_orders()
+    drain(seconds=5)
+
+
+def test_an_order_that_ships_as_a_whole_is_announced_once_with_all_its_lines():
+    mug, cup = together()
+    arrives(mug)
+    assert mail.outbox == []
+    arrives(cup)
+    [message] = mail.outbox
+
+    assert message.subject == f"Your order is here: {TITLE} and 1 more"
+    assert f"2 × {TITLE}" in message.body and f"2 × {cup.name}" in message.body
+    assert "Order line: R-1/1\n" in message.body and "Order line: R-1/2\n" in message.body
+    assert "That is all of it: Test Shop gets it ready for you next." in message.body
+    assert html_of(message).count("Quantity: 2") == 2 and "Mug &amp; Co &lt;b&gt;" in html_of(message)
+
+
+def test_a_line_that_was_cancelled_is_not_among_those_that_came():
+    mug, cup = together()
+    cancel_backorder(backorder_id=Backorder.objects.get(reference="R-1/1").id)
+    arrives(cup)
+    [message] = mail.outbox
+
+    assert message.subject == f"Your order is here: {cup.name}"
+    assert "Order line: R-1/2" in message.body and TITLE not in message.body
+
+
+def test_units_that_came_one_after_the_other_are_announced_together():
+    [mug] = together(quantity=5, others=0)
+    arrives(mug, 2)
+    arrives(mug, 3)
+    [message] = mail.outbox
+    assert f"5 × {TITLE}" in message.body
+
+
+def test_an_order_of_which_something_was_taken_back_is_not_announced():
+    mug, cup = together()
+    Product.objects.filter(pk=mug.pk).update(stock=2)
+    sweep_stock()
+    delivery = expect_delivery(product=cup, quantity=2, earliest=in_days(1), latest=in_days(2))
+    receive_delivery(delivery_id=delivery.id)
+    tell_whole_orders()
+    undo_receipt(delivery_id=delivery.id)
+    drain(seconds=5)
+    told = OutgoingMail.objects.get(kind="backorder_filled")
+    assert (told.state, told.note, mail.outbox) == ("cancelled", "not all of the order is here any more", [])
+
+    receive_delivery(delivery_id=delivery.id)
+    tell_whole_orders()
+    assert sent().subject == f"Your order is here: {TITLE} and 1 more"
+
+
+def test_another_customers_order_of_the_same_name_is_another_order():
+    mug, cup = together(order_reference="R-1")
+    check_out(lines=[Line(cup, 2, "X-1/1")], email="bob@example.com", ship="together", order_reference="R-1")
+    drain(seconds=5)
+    mail.outbox.clear()
+    arrives(mug)
+    arrives(cup, 4)
+
+    by_reader = {message.to[0]: message.body for message in mail.outbox}
+    assert "X-1/1" not in by_reader["ana@example.com"] and "R-1/" not in by_reader["bob@example.com"]
+
+
+def test_an_order_that_gave_up_what_was_taken_back_stops_no_other_orders():
+    """Told, one unit taken back, and then cancelled: nothing new came in, so there is nothing more to tell."""
+    [mug] = together(quantity=2, others=0)
+    delivery = expect_delivery(product=mug, quantity=2, earliest=in_days(1), latest=in_days(2))
+    receive_delivery(delivery_id=delivery.id)
+    tell_whole_orders()
+    undo_receipt(delivery_id=delivery.id, quantity=1)
+    cancel_backorder(backorder_id=Backorder.objects.get().id, quantity=1)
+    tell_whole_orders()
+    drain(seconds=5)
+
+    [message] = mail.outbox
+    assert f"1 × {TITLE}" in message.body
+
+
+def test_lines_without_an_order_are_announced_each_alone():
+    mug, cup = ProductFactory(name=TITLE, stock=0), ProductFactory(stock=0)
+    for place, product in enumerate((mug, cup)):
+        set_selling_policy(product=product, policy="backorder")
+        place_backorder(
+            product=product, quantity=1, reference=f"S-{place}", email="ana@example.com", fill="whole_order"
+        )
+    drain(seconds=5)
+    mail.outbox.clear()
+    arrives(mug)
+    assert [message.subject for message in mail.outbox] == [f"Your order is here: {TITLE}"]
+
+
+def test_the_number_of_queries_does_not_grow_with_the_number_of_mails():
+    def facts_of(lines):
+        mails = list(OutgoingMail.objects.filter(backorder__reference__in=lines).select_related("backorder__item"))
+        with CaptureQueriesContext(connection) as queries:
+            facts_for(mails, timezone.now())
+        return len(mails), len(queries)
+
+    mug, _ = mug_on_order(units=100)
+    for number in range(6):
+        reference = {"reference": f"Q-{number}", "email": f"r{number}@example.com"}
+        place_backorder(product=mug, quantity=1, fill="whole_order", order_reference=f"O-{number}", **reference)
+    assert facts_of(["Q-0"])[1] == facts_of([f"Q-{number}" for number in range(6)])[1]

@@ -10,12 +10,15 @@ from django.test import RequestFactory
 from django.utils import timezone, translation
 
 from backorders.domain.windows import NO_DATE, OVERDUE, window_between
-from backorders.models import Alternative, StockItem
+from backorders.models import Alternative, Delivery, Promise, StockItem
 from backorders.queries.availability import shop_today
+from backorders.queries.backorders import history_of, places_of
+from backorders.services.backorders import place_backorder, ship_backorder
 from backorders.services.locks import anchor_of
 from backorders.services.subscriptions import subscribe
-from backorders.services.supply import expect_delivery
+from backorders.services.supply import expect_delivery, move_delivery, receive_delivery
 from backorders.storefront.outcomes import carrying
+from backorders.storefront.wording import promise_as_time
 from tests.factories import CustomerFactory, ProductFactory
 from tests.hosts.models import Product, Vehicle
 
@@ -115,7 +118,7 @@ def test_a_backorder_names_its_date_and_machines_read_the_upper_end():
     product = make(policy="backorder", arrives=(4, 8))
     status = draw("{% backorder_status p %}", p=product)
 
-    assert f'Ships <time datetime="{in_days(8).isoformat()}">' in status
+    assert f'Ships <time datetime="{in_days(8).isoformat()}">by ' in status
     assert "first come, first served" in status
 
 
@@ -127,8 +130,8 @@ def test_an_estimate_is_called_one():
 
 
 def test_a_far_date_is_a_month_and_its_machine_form_too():
-    status = draw("{% backorder_status p %}", p=make(arrives=(100, 101)))
-    assert f'Expected back in <time datetime="{in_days(101):%Y-%m}">' in status
+    status = draw("{% backorder_status p %}", p=make(arrives=(200, 240)))
+    assert f'Expected back in <time datetime="{in_days(240):%Y-%m}">' in status
 
 
 def test_no_date_is_said_honestly():
@@ -151,7 +154,7 @@ def test_a_release_day_is_written_out():
 
 
 def test_dates_speak_the_language_of_the_page():
-    product = make(policy="backorder", arrives=(100, 101))
+    product = make(arrives=(200, 240))
     with translation.override("de"):
         german = draw("{% backorder_status p %}", p=product)
     months = [
@@ -168,7 +171,8 @@ def test_dates_speak_the_language_of_the_page():
         "November",
         "Dezember",
     ]
-    assert f">{months[in_days(101).month - 1]} {in_days(101).year}</time>" in german
+    assert months[in_days(200).month - 1] in german
+    assert months[in_days(240).month - 1] in german
 
 
 def test_a_line_of_the_basket_says_what_leaves_now_and_what_follows():
@@ -337,6 +341,134 @@ def test_a_window_is_in_words_and_never_silent():
 
 def test_in_plain_text_a_window_has_no_markup():
     assert "<" not in draw("{{ w|backorder_words }}", w=window_between(in_days(2), in_days(3)))
+
+
+def test_a_promise_is_the_upper_end_in_words_that_last():
+    window = window_between(in_days(0), in_days(0))
+    assert f'<time datetime="{in_days(0).isoformat()}">by ' in draw("{% backorder_promise w %}", w=window)
+    assert draw("{{ w|backorder_promise }}", w=window).startswith("by ")
+    assert "no date yet" in draw("{% backorder_promise w %}", w=NO_DATE)
+    assert draw("{{ w|backorder_promise }}", w=OVERDUE) == "delayed, no new date yet"
+    assert draw("{% backorder_promise w %}{{ w|backorder_promise }}", w=None) == ""
+
+
+# where an order line stands
+
+
+def queued(arrives=(4, 8), quantity=2, reference="A-1"):
+    product = make(policy="backorder", arrives=arrives)
+    return place_backorder(product=product, quantity=quantity, reference=reference, email="ana@example.com")
+
+
+def drawn(reference="A-1"):
+    return draw("{% backorder_place place %}", place=places_of([reference])[reference])
+
+
+def move(days, reason=""):
+    delivery = Delivery.objects.get()
+    move_delivery(delivery_id=delivery.id, earliest=in_days(days), latest=in_days(days), reason=reason)
+
+
+def test_an_order_line_says_by_when_it_ships_and_where_it_stands():
+    queued()
+    html = drawn()
+    assert f'Ships <time datetime="{in_days(8).isoformat()}">by ' in html
+    assert "Place in line: 1" in html and "Promised" not in html
+
+
+def test_an_order_line_without_a_date_says_so():
+    queued(arrives=None)
+    assert "We do not know yet when it ships." in drawn()
+
+
+def test_an_order_line_whose_date_moved_shows_the_old_one_the_new_one_and_why():
+    queued()
+    move(20, reason="Strike at the <port>.")
+    html = drawn()
+    old, new = (promise_as_time(window_between(in_days(day), in_days(day))) for day in (8, 20))
+
+    assert f"<dt>Promised before</dt><dd><s>{old}</s></dd>" in html
+    assert f"<dt>Promised now</dt><dd>{new}</dd>" in html
+    assert "<dt>Why</dt><dd>Strike at the &lt;port&gt;.</dd>" in html
+
+
+def test_a_date_that_moved_without_a_word_has_no_why():
+    queued()
+    move(20)
+    assert "Promised now" in drawn() and "Why" not in drawn()
+
+
+def test_an_old_date_that_has_passed_is_shown_as_it_was_said():
+    line = queued()
+    past = in_days(-10)
+    Promise.objects.filter(backorder=line).update(
+        earliest_on=past, latest_on=past, promised_at=timezone.now() - dt.timedelta(days=30)
+    )
+    move(20)
+    assert f'<s><time datetime="{past.isoformat()}">by ' in drawn()
+
+
+def test_a_first_date_after_none_is_no_move():
+    line = queued(arrives=None)
+    expect_delivery(product=line.item.product, quantity=5, earliest=in_days(4), latest=in_days(8))
+    assert "Ships <time" in drawn() and "Promised" not in drawn()
+
+
+def test_a_line_that_is_ready_says_so_and_one_that_has_left_says_nothing():
+    line = queued()
+    move(20)
+    receive_delivery(delivery_id=Delivery.objects.get().id)
+    assert "It has come in and is set aside for you." in drawn() and "Promised" not in drawn()
+    ship_backorder(backorder_id=line.id)
+    assert drawn() == ""
+
+
+def test_the_lines_of_an_order_page_need_no_query_of_their_own(django_assert_num_queries):
+    for number in range(5):
+        queued(reference=f"A-{number}")
+    places = places_of(f"A-{number}" for number in range(5))
+    history = history_of(place.backorder_id for place in places.values())
+    with django_assert_num_queries(0):
+        html = draw(
+            "{% for place in places %}{% backorder_place place history %}{% endfor %}",
+            places=places.values(),
+            history=history,
+        )
+    assert html.count("Place in line: 1") == 5
+
+
+def test_what_is_no_place_draws_nothing():
+    assert draw("{% backorder_place place %}", place=None) == ""
+
+
+# how many
+
+
+def test_least_and_most_are_said_before_the_checkout_refuses():
+    product = make(policy="backorder", order_minimum=2, order_maximum=6, customer_limit=10)
+    status = draw("{% backorder_status p %}", p=product)
+    assert "Order at least 2. Order at most 6. At most 10 per customer." in status
+
+
+@pytest.mark.parametrize(("quantity", "badge", "line"), [(1, "Too few", "at least 2"), (7, "Too many", "at most 6")])
+def test_a_line_of_the_basket_outside_the_terms_says_so(quantity, badge, line):
+    product = make(50, order_minimum=2, order_maximum=6)
+    status = draw("{% backorder_status p quantity=q %}", p=product, q=quantity)
+    assert badge in status and f"Order {line}." in status
+
+
+def test_a_line_of_the_basket_within_the_terms_is_plain():
+    status = draw("{% backorder_status p quantity=2 %}", p=make(50, order_minimum=2, order_maximum=6))
+    assert "In stock" in status and "Order at" not in status
+
+
+def test_a_template_can_read_the_terms():
+    product = make(policy="made_to_order", order_minimum=2, order_maximum=6, reason="Thrown by hand.")
+    tags = (
+        "{% backorder_availability p as it %}{{ it.terms.order_minimum }} {{ it.terms.order_maximum.value }} "
+        "{{ it.terms.customer_limit.is_unlimited }} {{ it.reason }} {{ it.is_made_to_order }}"
+    )
+    assert draw(tags, p=product) == "2 6 True Thrown by hand. True"
 
 
 # asking once

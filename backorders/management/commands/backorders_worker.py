@@ -13,9 +13,11 @@ from django.db import close_old_connections
 
 from backorders.conf import conf
 from backorders.schedule import intervals
+from backorders.services.backorders import tell_whole_orders
 from backorders.services.outbox import Delivered, drain
 from backorders.services.stock import Swept, sweep_stock
 from backorders.services.subscriptions import tidy_subscriptions
+from backorders.services.supply import refresh_forecasts
 from backorders.services.waves import release_waves
 
 log = logging.getLogger(__name__)
@@ -30,6 +32,8 @@ def told(result: Any) -> str:
             return ", ".join(f"{count} {state}" for state, count in result.counts.items()) or "no mail was due"
         case dict():
             return ", ".join(f"{count} {what}" for what, count in result.items())
+        case int():
+            return f"{result} changed or told"
         case _:
             return f"{sum(wave.size for wave in result)} people told"
 
@@ -45,7 +49,9 @@ class Command(BaseCommand):
         self.jobs: dict[str, Callable[[], Any]] = {
             "sweep_stock": sweep_stock,
             "release_waves": release_waves,
+            "tell_whole_orders": tell_whole_orders,
             "deliver_due_mail": lambda: drain(seconds=20, is_stopping=lambda: self.is_stopping),
+            "refresh_forecasts": refresh_forecasts,
             "tidy": tidy_subscriptions,
         }
         if once:

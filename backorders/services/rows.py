@@ -1,0 +1,78 @@
+"""Several rows in one statement: on PostgreSQL an order waits for the network once instead of four times."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.db import connection
+from django.db.models import Model
+
+
+def write_together(
+    head: Model, *, followers: Iterable[tuple[Model, str]], changed: Model, fields: Iterable[str]
+) -> None:
+    """This will insert ``head``, then rows that point at it, and save ``fields`` of a row that exists.
+
+    ``followers``: new rows, each with the name of its foreign key to ``head``. All of it in one statement on PostgreSQL, one
+    by one elsewhere. Signals of ``save`` are not sent. Raises ``IntegrityError``.
+    """
+    if connection.vendor == "postgresql":
+        _in_one_statement(head, list(followers), changed, list(fields))
+        return
+    _one_by_one(head, list(followers), changed, list(fields))
+
+
+def _one_by_one(head: Model, followers: list[tuple[Model, str]], changed: Model, fields: list[str]) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(*_insert(head))
+        _is_stored(head, cursor.lastrowid)
+        for row, name in followers:
+            setattr(row, name, head)
+            cursor.execute(*_insert(row))
+            _is_stored(row, cursor.lastrowid)
+        cursor.execute(*_update(changed, fields))
+
+
+def _is_stored(row: Model, pk: int) -> None:
+    row.pk = pk
+    row._state.adding = False
+    row._state.db = connection.alias
+
+
+def _in_one_statement(head: Model, followers: list[tuple[Model, str]], changed: Model, fields: list[str]) -> None:
+    insert, params = _insert(head)
+    parts = [f"head AS ({insert} RETURNING id)"]
+    for number, (row, name) in enumerate(followers):
+        insert, values = _insert(row, pointing=name)
+        parts.append(f"follower{number} AS ({insert})")
+        params += values
+    update, values = _update(changed, fields)
+    parts.append(f"changed AS ({update})")
+    with connection.cursor() as cursor:
+        cursor.execute(f"WITH {', '.join(parts)} SELECT id FROM head", [*params, *values])  # noqa: S608 - our own names
+        _is_stored(head, cursor.fetchone()[0])
+
+
+def _insert(row: Model, *, pointing: str = "") -> tuple[str, list[Any]]:
+    columns: list[str] = []
+    holes: list[str] = []
+    values: list[Any] = []
+    fields: Any = row._meta.concrete_fields
+    for field in fields:
+        if field.primary_key:
+            continue
+        columns.append(field.column)
+        if field.name == pointing:
+            holes.append("(SELECT id FROM head)")
+        else:
+            holes.append("%s")
+            values.append(field.get_db_prep_save(field.pre_save(row, True), connection))
+    return f"INSERT INTO {row._meta.db_table} ({', '.join(columns)}) VALUES ({', '.join(holes)})", values  # noqa: S608
+
+
+def _update(row: Model, fields: list[str]) -> tuple[str, list[Any]]:
+    chosen: list[Any] = [row._meta.get_field(name) for name in fields]
+    values = [field.get_db_prep_save(field.pre_save(row, False), connection) for field in chosen]
+    holes = ", ".join(f"{field.column} = %s" for field in chosen)
+    return f"UPDATE {row._meta.db_table} SET {holes} WHERE id = %s", [*values, row.pk]  # noqa: S608
