@@ -14,8 +14,8 @@ BACKORDERS = {
     "SWEEP_EVERY": timedelta(seconds=2),
     "POLL_EVERY": timedelta(seconds=2),
     # A busy machine may stop everything for a second, and a mail that timed out rests for up to half a minute.
-    "LEASE": timedelta(seconds=15),
-    "MAIL_TIMEOUT": timedelta(seconds=5),
+    "LEASE": timedelta(seconds=9),
+    "MAIL_TIMEOUT": timedelta(seconds=3),
 }
 
 globals().pop("EMAIL_BACKEND", None)

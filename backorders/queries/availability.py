@@ -466,6 +466,13 @@ def terms_of_item(item: StockItem) -> Terms:
     return terms_in_force(row_of_item(item).terms, _category_layer(item), _shop_terms())
 
 
+def with_category_terms(items: list[StockItem]) -> None:
+    """This will read what the categories of many loaded anchors say, at once, so that nobody asks for each."""
+    layers = category_layers_of(items)
+    for item in items:
+        item.__dict__["_category_layer"] = layers.get(item.id, _NOTHING)
+
+
 def without_category_terms(item: StockItem) -> None:
     """This will note on a loaded anchor that no category of its model says anything, so that nobody asks again."""
     item.__dict__["_category_layer"] = _NOTHING

@@ -78,6 +78,7 @@ class Wish:
             raise InvalidWindow(
                 f"{self.not_before!r} is no calendar day. Pass a datetime.date, in the shop's time zone."
             )
+        checked_reference(self.order_reference, longest=LINE)
         _refuse_odd_priority(self.priority)
 
 
@@ -123,7 +124,7 @@ def place_backorder(
     checked_reference(reference, least=1, longest=LINE)
     wish = Wish(
         fill=Fill(fill),
-        order_reference=order_reference[:100],
+        order_reference=order_reference,
         priority=priority,
         not_before=not_before,
         pinned_to=pinned_to,

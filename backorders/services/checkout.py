@@ -126,8 +126,8 @@ def _check_out(wanted: list[Line], order: Order, key: str | None) -> list[Placem
 
 def _wish(ship: Ship, order_reference: str) -> Wish:
     if ship is not Ship.TOGETHER:
-        return Wish(order_reference=order_reference[:100])
-    return Wish(fill=Fill.WHOLE_ORDER, order_reference=order_reference[:100] or f"together {uuid4()}")
+        return Wish(order_reference=order_reference)
+    return Wish(fill=Fill.WHOLE_ORDER, order_reference=order_reference or f"together {uuid4()}")
 
 
 @dataclass(slots=True, kw_only=True)

@@ -20,7 +20,7 @@ from backorders.domain.units import whole_quantity
 from backorders.errors import InvalidPolicy, InvalidQuantity, NotEnoughLeft, NotSellable, StockUnreadable
 from backorders.models import CategoryTerms, StockEvent, StockItem, Supplier
 from backorders.models.stock import TERMS
-from backorders.queries.availability import terms_of_item
+from backorders.queries.availability import terms_of_item, with_category_terms
 from backorders.queries.stock import adapter_of, read_shelf, units_for_sale
 from backorders.services.allocation import fill_queue, note_leaving, take_back, would_give
 from backorders.services.announce import announce
@@ -183,7 +183,8 @@ def _changed_of(adapter: Adapter, items: list[Watched], swept: Swept, now: datet
             doubtful[item.id] = whole_units(raw, label=adapter.label, pk=item.object_id)
         except StockUnreadable as problem:
             _note_problem(item, problem, swept)
-    rows = StockItem.objects.filter(id__in=list(doubtful))
+    rows = list(StockItem.objects.filter(id__in=list(doubtful)).select_related("supplier"))
+    with_category_terms(rows)
     return [row.id for row in rows if _needs_settling(row, doubtful[row.id], now)]
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, Subquery
 
-from backorders.domain.references import BOOKING, checked_reference
+from backorders.domain.references import BOOKING, LINE, checked_reference
 from backorders.domain.units import whole_quantity
 from backorders.domain.windows import Confidence, Window, window_between
 from backorders.errors import DeliveryClosed, NotEnoughLeft, OverReceipt, ReferenceTaken
@@ -64,7 +64,7 @@ def expect_delivery(
         earliest_on=window.earliest,
         latest_on=window.latest,
         confidence=window.confidence.value,
-        reference=reference[:100],
+        reference=checked_reference(reference, longest=LINE),
         created_at=now,
     )
     _supply_changed(item, delivery, now)

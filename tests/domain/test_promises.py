@@ -197,7 +197,7 @@ def agrees(promised, oracle, cards, c):
     assert in_days(promised.complete) == oracle.complete(cards, c)
 
 
-@settings(max_examples=3000, deadline=None)
+@settings(max_examples=1500, deadline=None)
 @given(supplies, lines(), conditions)
 def test_every_line_is_promised_what_laying_out_every_unit_gives_it(incoming, queue, given_that):
     found = promises_of(queue=queue, standing=standing(incoming, **given_that))

@@ -65,7 +65,7 @@ from tests.hosts.models import Inventory, Poster, Product, Warehoused
 pytestmark = pytest.mark.django_db
 
 DAY = dt.timedelta(days=1)
-STORIES = int(os.environ.get("QUEUE_STORIES", "12"))
+STORIES = int(os.environ.get("QUEUE_STORIES", "7"))
 STEPS = int(os.environ.get("QUEUE_STEPS", "35"))
 
 few, some, which = st.integers(1, 3), st.integers(1, 6), st.integers(0, 50)

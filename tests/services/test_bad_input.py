@@ -253,3 +253,15 @@ def test_a_name_that_the_database_could_not_keep_is_refused(shop, act, name):
 @pytest.mark.parametrize("act", ["place", "check_out"])
 def test_an_order_line_without_a_name_is_refused(shop, act):
     refused(InvalidReference, lambda: NAMES[act](shop, ""))
+
+
+@pytest.mark.parametrize("name", ["Ä" * 101, 17, None])
+def test_an_order_whose_name_would_be_cut_off_is_refused_and_mixes_with_no_other(name, now):
+    mug = a_mug()
+    for place in (
+        lambda: order(mug, 1, "a", order_reference=name),
+        lambda: check_out(lines=[Line(mug, 1, "a")], email="a@example.com", order_reference=name, now=now),
+        lambda: announce(mug, 1, 3, reference=name),
+    ):
+        with pytest.raises(InvalidReference):
+            place()
