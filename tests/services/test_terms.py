@@ -404,7 +404,11 @@ def test_items_of_a_category_are_locked_in_key_order_before_they_are_marked():
     said = statements(lambda: set_category_terms(model=Product, category="kitchen", lead_days=4))
 
     (look, lock), (mark, _) = said
-    assert (look, mark, lock.split("ORDER BY ")[1].split(" FOR ")[0]) == ("SELECT", "UPDATE", "1 ASC")  # its one column, the key
+    assert (look, mark, lock.split("ORDER BY ")[1].split(" FOR ")[0]) == (
+        "SELECT",
+        "UPDATE",
+        "1 ASC",
+    )  # its one column, the key
     assert StockItem.objects.filter(needs_look=True).count() == len(mugs)
 
 
