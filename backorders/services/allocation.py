@@ -141,7 +141,7 @@ def _write_in_order(item_id: int, units: int, event: StockEvent, now: datetime) 
                 ORDER BY rank_class, rank_at, id LIMIT %s
             ) AS front
         ) AS line
-        WHERE upto - needs < %s ORDER BY upto
+        WHERE upto - needs < %s
     """  # noqa: S608 - our own names
     with connection.cursor() as cursor:
         cursor.execute(sql, [event.id, units, units, _moment(now), item_id, units, units])
