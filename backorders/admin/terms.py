@@ -197,7 +197,9 @@ def change_many(page: Page, request: HttpRequest, queryset: Any) -> HttpResponse
     changes = form.changes if form.is_bound and form.is_valid() else None
     stamp = ""
     if changes is not None:
-        stamp = salted_hmac("backorders.admin.terms", repr((sorted(changes.items()), context["ids"]))).hexdigest()
+        stamp = salted_hmac(
+            "backorders.admin.terms", repr((sorted(changes.items()), context["ids"])), algorithm="sha256"
+        ).hexdigest()
         verb = partial(change_terms_of, item_ids=context["ids"], **changes)
         if "do" in request.POST and constant_time_compare(request.POST.get("seen", ""), stamp):
             if _are_changed(page, request, form, context, verb):
