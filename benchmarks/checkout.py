@@ -49,7 +49,7 @@ def run(report: Report) -> None:
 def _rate(order: Callable[[Product, int, str], None], spread: int) -> float:
     rows.clear()
     made = rows.products(spread)
-    items = rows.items(made, policy="backorder", inbound_units=1_000_000)
+    items = rows.items(made, policy="backorder")
     rows.deliveries(items, units=1_000_000)
     for product, item in zip(made, items, strict=True):
         product.item_id = item.id

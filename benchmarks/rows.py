@@ -8,6 +8,7 @@ from django.contrib.contenttypes.models import ContentType
 from django.db import connection
 from django.utils import timezone
 
+from backorders.domain.promises import Standing
 from backorders.models import (
     Allocation,
     Backorder,
@@ -20,6 +21,8 @@ from backorders.models import (
     Subscription,
     Wave,
 )
+from backorders.queries.supply import coming_for
+from backorders.services.promises import WRITTEN_BY_NOTE_NEXT, note_next
 from tests.hosts.models import Product
 
 _ALL = (
@@ -62,7 +65,7 @@ def items(of: list[Product], **fields: object) -> list[StockItem]:
 
 
 def deliveries(items: list[StockItem], *, units: int, each: int = 1) -> None:
-    """So many deliveries of each item, a week apart, as ``expect_delivery`` leaves them."""
+    """So many deliveries of each item, a week apart, as ``expect_delivery`` leaves them, and the items that know of them."""
     now, rows = timezone.now(), []
     for item in items:
         for week in range(1, each + 1):
@@ -79,6 +82,10 @@ def deliveries(items: list[StockItem], *, units: int, each: int = 1) -> None:
                 )
             )
     Delivery.objects.bulk_create(rows, batch_size=2000)
+    coming = coming_for([item.id for item in items], today=now.date())
+    for item in items:
+        note_next(item, Standing(horizon=coming[item.id].horizon, today=now.date()))
+    StockItem.objects.bulk_update(items, WRITTEN_BY_NOTE_NEXT, batch_size=500)
 
 
 def backorders(item: StockItem, count: int, *, quantity: int) -> None:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date, datetime, tzinfo
-from functools import cache, partial
 from typing import Any, NamedTuple
 
 from django.db import connection
 from django.db.models import CharField, FloatField, Value
-from django.db.models.expressions import Col
 from django.db.models.functions import Cast
 from django.utils import timezone
 
@@ -25,6 +23,7 @@ from backorders.errors import MOST_UNITS, StockUnreadable
 from backorders.models import CategoryTerms, StockItem, Supplier
 from backorders.models.stock import BEHIND, TERMS
 from backorders.queries.calendars import shop_calendar, working_day_of
+from backorders.queries.columns import Columns
 from backorders.shop import Adapter, FieldAdapter, Reading, Sellable, sellables
 from backorders.shop.adapters import NOT_LOADED, whole_units
 
@@ -234,7 +233,7 @@ def _anchors(named: list[Sellable]) -> Anchors:
     categories: dict[tuple[int, str], TermsRow] = {}
     with connection.cursor() as cursor:
         cursor.execute(sql, params)
-        rows = _converted(cursor.fetchall())
+        rows = _ITEM.converted(cursor.fetchall())
     for row in rows:
         if row[-1]:
             items[row[0], row[1]] = AnchorRow._make(row[:-1])
@@ -262,40 +261,12 @@ def _anchors_statement(ids_by_type: dict[int, list[str]]) -> tuple[str, list[Any
     return sql, [*params, *ids_by_type]
 
 
+_ITEM = Columns(StockItem, AnchorRow._fields, alias="item")
 _LEAD_DAYS = "COALESCE(item.lead_days, supplier.lead_days)"
-_ITEM_COLUMNS = ", ".join([_LEAD_DAYS if name == "lead_days" else f"item.{name}" for name in AnchorRow._fields] + ["1"])
+_ITEM_COLUMNS = f"{_ITEM.sql.replace('item.lead_days', _LEAD_DAYS)}, 1"
 _CATEGORY_COLUMNS = ", ".join(
     ["content_type_id", "key", *TERMS, *["NULL"] * (len(AnchorRow._fields) - 2 - len(TERMS)), "0"]
 )
-
-
-def _converted(rows: list[tuple[Any, ...]]) -> list[Any]:
-    """SQLite keeps moments, days and booleans as text and numbers; PostgreSQL hands them over as they are."""
-    converters = _converters(connection.vendor)
-    if not converters:
-        return rows
-    changed = [list(row) for row in rows]
-    for row in changed:
-        for place, convert in converters:
-            if row[place] is not None:
-                row[place] = convert(row[place])
-    return changed
-
-
-@cache
-def _converters(vendor: str) -> tuple[tuple[int, Callable[[Any], Any]], ...]:
-    found = []
-    for place, name in enumerate(AnchorRow._fields):
-        field: Any = StockItem._meta.get_field(name)
-        column: Any = Col("item", field)
-        steps = [*connection.ops.get_db_converters(column), *field.get_db_converters(connection)]
-        for step in steps:
-            found.append((place, partial(_convert, step, column)))
-    return tuple(found)
-
-
-def _convert(step: Callable[..., Any], column: Any, value: Any) -> Any:
-    return step(value, column, connection)
 
 
 def _stock(named: list[tuple[Any, Sellable]], *, trust_loaded: bool) -> dict[tuple[int, Any], Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import wraps
 from typing import Any, TypeVar, cast
 
@@ -21,6 +21,7 @@ from backorders.errors import StockUnreadable
 from backorders.models import CategoryTerms, StockItem, Subscription
 from backorders.models.subscriptions import LIVE
 from backorders.queries.availability import without_category_terms
+from backorders.queries.columns import Columns
 from backorders.queries.stock import read_shelf, units_for_sale
 from backorders.shop import sellables
 
@@ -96,20 +97,31 @@ def items_for_order(products: Iterable[Any], *, email_key: str) -> dict[Any, Sto
     holes = " OR ".join(["(item.content_type_id = %s AND item.object_id = %s)"] * len(named))
     keys = [part for _, sellable in named for part in (sellable.content_type_id, sellable.object_id)]
     lock = "FOR UPDATE OF item" if connection.features.has_select_for_update_of else ""
-    rows = StockItem.objects.raw(_ORDER_SQL.format(wanted=holes, lock=lock), [email_key, *keys])
-    found = {(item.content_type_id, item.object_id): item for item in rows}
+    with connection.cursor() as cursor:
+        cursor.execute(_ORDER_SQL.format(wanted=holes, lock=lock), [email_key, *keys])
+        found = {
+            (item.content_type_id, item.object_id): item for item in map(_item, _ITEM.converted(cursor.fetchall()))
+        }
     items = {product: found.get((sellable.content_type_id, sellable.object_id)) for product, sellable in named}
     for product, item in items.items():
         if item is None:
             raise AnchorsMissing
         item.product = product
-        if not item.has_category_terms:  # type: ignore[attr-defined]
-            without_category_terms(item)
     return cast("dict[Any, StockItem]", items)
 
 
+def _item(row: Sequence[Any]) -> StockItem:
+    *values, has_category_terms, is_awaited = row
+    item = StockItem.from_db(connection.alias, _ITEM.names, values)
+    item.is_awaited = bool(is_awaited)  # type: ignore[attr-defined]
+    if not has_category_terms:
+        without_category_terms(item)
+    return item
+
+
+_ITEM = Columns(StockItem, [field.name for field in StockItem._meta.concrete_fields], alias="item")
 _ORDER_SQL = f"""
-SELECT item.*,
+SELECT {_ITEM.sql},
     EXISTS (SELECT 1 FROM {CategoryTerms._meta.db_table} terms
             WHERE terms.content_type_id = item.content_type_id) AS has_category_terms,
     EXISTS (SELECT 1 FROM {Subscription._meta.db_table} asked WHERE asked.item_id = item.id AND asked.email_key = %s

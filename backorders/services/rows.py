@@ -65,14 +65,27 @@ def _insert(row: Model, *, pointing: str = "") -> tuple[str, list[Any]]:
         columns.append(field.column)
         if field.name == pointing:
             holes.append("(SELECT id FROM head)")
+            continue
+        value = _prepared(field, row, adding=True)
+        if value is None:  # half of them, and a driver that counts fewer parameters keeps the parsed statement
+            holes.append("NULL")
         else:
             holes.append("%s")
-            values.append(field.get_db_prep_save(field.pre_save(row, True), connection))
+            values.append(value)
     return f"INSERT INTO {row._meta.db_table} ({', '.join(columns)}) VALUES ({', '.join(holes)})", values  # noqa: S608
 
 
 def _update(row: Model, fields: list[str]) -> tuple[str, list[Any]]:
     chosen: list[Any] = [row._meta.get_field(name) for name in fields]
-    values = [field.get_db_prep_save(field.pre_save(row, False), connection) for field in chosen]
+    values = [_prepared(field, row, adding=False) for field in chosen]
     holes = ", ".join(f"{field.column} = %s" for field in chosen)
     return f"UPDATE {row._meta.db_table} SET {holes} WHERE id = %s", [*values, row.pk]  # noqa: S608
+
+
+_NATIVE = {int, str, bool, type(None)}
+"""What every driver takes as it is; the rest goes through its field."""
+
+
+def _prepared(field: Any, row: Model, *, adding: bool) -> Any:
+    value = field.pre_save(row, adding)
+    return value if type(value) in _NATIVE else field.get_db_prep_save(value, connection)
