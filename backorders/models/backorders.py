@@ -118,6 +118,11 @@ class Backorder(models.Model):
             models.Index(
                 fields=["item", "rank_class", "rank_at", "id"], condition=Q(state="waiting"), name="backorders_line"
             ),
+            models.Index(
+                fields=["item"],
+                condition=Q(state="waiting") & (Q(fill="whole_line") | Q(pinned_to__isnull=False)),
+                name="backorders_not_plain",
+            ),
             models.Index(fields=["reference"], name="backorders_by_reference"),
             models.Index(fields=["email_key", "item"], name="backorders_by_customer"),
             models.Index(fields=["order_reference"], condition=~Q(order_reference=""), name="backorders_by_order"),

@@ -8,7 +8,7 @@ from itertools import accumulate
 from typing import Any
 
 from django.db import connection
-from django.db.models import F, Sum
+from django.db.models import F
 
 from backorders.conf import conf
 from backorders.domain.allocation import Holding, Plan, Rule, plan, shortage
@@ -53,18 +53,16 @@ def fill_queue(*, item: StockItem, units: int, event: StockEvent, now: datetime)
 def give(*, item_id: int, units: int, event: StockEvent, now: datetime) -> int:
     """This will give units to the lines of a locked item and write it down, and nothing else. Returns how many were given.
 
-    A plain queue is served by the database itself (``_write_in_order``); as soon as somebody wants everything at once, or
+    A plain queue is served by the database itself (``_give_in_order``); as soon as somebody wants everything at once, or
     one delivery only, ``domain.allocation.plan`` decides. Both say the same of a plain queue.
     """
     if is_plain(item_id):
-        _write_in_order(item_id, units, event, now)
-    else:
-        shares = _plan(item_id, units, event.delivery_id)
-        _write_shares(shares.assigned, event, now)
-        _count_overtakes(shares.overtaken)
+        return _give_in_order(item_id, units, event, now)
+    shares = _plan(item_id, units, event.delivery_id)
+    _write_shares(shares.assigned, event, now)
+    _count_overtakes(shares.overtaken)
     _update_lines(event, now)
-    given = Allocation.objects.filter(event=event, quantity__gt=0).aggregate(units=Sum("quantity", default=0))
-    return int(given["units"])
+    return sum(shares.assigned.values())
 
 
 def would_give(*, item_id: int, units: int, delivery_id: int | None) -> bool:
@@ -125,26 +123,66 @@ def _tell_who_was_given(event: StockEvent, now: datetime) -> None:
         announce(backorder_filled, backorder_id=share.backorder_id, quantity=share.quantity, is_complete=is_complete)
 
 
-def _write_in_order(item_id: int, units: int, event: StockEvent, now: datetime) -> None:
-    """``plan`` in SQL, for lines that take what comes: a running total of needs, cut where the units end.
+_STRETCH = 1000
+"""Lines that are served at a time: nobody knows how far units reach, and most queues are far longer."""
 
-    Every line takes one unit at least, so nobody behind the first ``units`` lines is read.
-    """
+_NEEDS = "quantity - allocated_quantity - cancelled_quantity"
+_FRONT = f"""
+    SELECT id, rank_class, rank_at, {_NEEDS} AS needs FROM {Backorder._meta.db_table}
+    WHERE item_id = %s AND state = 'waiting' ORDER BY rank_class, rank_at, id LIMIT %s
+"""  # noqa: S608 - our own names
+
+
+def _give_in_order(item_id: int, units: int, event: StockEvent, now: datetime) -> int:
+    """``plan`` in SQL, for lines that take what comes: stretch by stretch in full, and the last one as far as units reach."""
+    left, last = units, 0
+    while left > 0:
+        lines = min(_STRETCH, left)  # every line takes one unit at least
+        with connection.cursor() as cursor:
+            cursor.execute(f"SELECT COALESCE(SUM(needs), 0) FROM ({_FRONT}) AS front", [item_id, lines])  # noqa: S608
+            needs = int(cursor.fetchone()[0])
+        if needs > left:
+            _write_shares_in_order(item_id, lines, left, event, now)
+            _update_lines(event, now, after=last)
+            return units
+        if not needs:
+            break
+        last = _serve_in_full(item_id, lines, event, now, after=last)
+        left -= needs
+    return units - left
+
+
+def _serve_in_full(item_id: int, lines: int, event: StockEvent, now: datetime, *, after: int) -> int:
+    """The first ``lines`` get all they need. Takes and returns the last row of the ledger that was written under ``event``."""
+    moment = _MOMENT[connection.vendor]
+    shares, queue = Allocation._meta.db_table, Backorder._meta.db_table
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO {shares} (backorder_id, event_id, quantity, allocated_at) "  # noqa: S608 - our own names
+            f"SELECT id, %s, needs, {moment} FROM ({_FRONT}) AS front",
+            [event.id, _moment(now), item_id, lines],
+        )
+        cursor.execute(
+            f"UPDATE {queue} SET allocated_quantity = quantity - cancelled_quantity, state = 'filled', closed_at = {moment} "  # noqa: S608
+            f"WHERE id IN (SELECT backorder_id FROM {shares} WHERE event_id = %s AND id > %s)",
+            [_moment(now), event.id, after],
+        )
+    return Allocation.objects.filter(event=event).order_by("-id").values_list("id", flat=True)[0]
+
+
+def _write_shares_in_order(item_id: int, lines: int, units: int, event: StockEvent, now: datetime) -> None:
+    """A running total of what the first ``lines`` need, cut where the units end."""
     sql = f"""
         INSERT INTO {Allocation._meta.db_table} (backorder_id, event_id, quantity, allocated_at)
         SELECT id, %s, CASE WHEN upto <= %s THEN needs ELSE %s - (upto - needs) END, {_MOMENT[connection.vendor]}
         FROM (
             SELECT id, needs, SUM(needs) OVER (ORDER BY rank_class, rank_at, id ROWS UNBOUNDED PRECEDING) AS upto
-            FROM (
-                SELECT id, rank_class, rank_at, quantity - allocated_quantity - cancelled_quantity AS needs
-                FROM {Backorder._meta.db_table} WHERE item_id = %s AND state = 'waiting'
-                ORDER BY rank_class, rank_at, id LIMIT %s
-            ) AS front
+            FROM ({_FRONT}) AS front
         ) AS line
         WHERE upto - needs < %s
     """  # noqa: S608 - our own names
     with connection.cursor() as cursor:
-        cursor.execute(sql, [event.id, units, units, _moment(now), item_id, units, units])
+        cursor.execute(sql, [event.id, units, units, _moment(now), item_id, lines, units])
 
 
 def _write_shares(shares: Mapping[int, int], event: StockEvent, now: datetime) -> None:
@@ -155,8 +193,8 @@ def _write_shares(shares: Mapping[int, int], event: StockEvent, now: datetime) -
     Allocation.objects.bulk_create(rows, batch_size=1000)
 
 
-def _update_lines(event: StockEvent, now: datetime) -> None:
-    """Note on each line what the ledger says it was given under ``event``, in one statement."""
+def _update_lines(event: StockEvent, now: datetime, *, after: int = 0) -> None:
+    """Note on each line what the ledger says it was given under ``event``, from behind one of its rows on."""
     lines = Backorder._meta.db_table
     is_full = f"{lines}.quantity - {lines}.allocated_quantity - {lines}.cancelled_quantity <= share.quantity"
     sql = (
@@ -164,10 +202,10 @@ def _update_lines(event: StockEvent, now: datetime) -> None:
         f"state = CASE WHEN {is_full} THEN 'filled' ELSE state END, "
         f"closed_at = CASE WHEN {is_full} THEN {_MOMENT[connection.vendor]} ELSE closed_at END "
         f"FROM {Allocation._meta.db_table} share "
-        f"WHERE share.event_id = %s AND share.quantity > 0 AND {lines}.id = share.backorder_id"
+        f"WHERE share.event_id = %s AND share.id > %s AND share.quantity > 0 AND {lines}.id = share.backorder_id"
     )
     with connection.cursor() as cursor:
-        cursor.execute(sql, [_moment(now), event.id])
+        cursor.execute(sql, [_moment(now), event.id, after])
 
 
 _MOMENT = {"postgresql": "CAST(%s AS timestamptz)", "sqlite": "%s"}

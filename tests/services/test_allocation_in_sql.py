@@ -44,10 +44,12 @@ def stands():
     return dict(Backorder.objects.values_list("id", "allocated_quantity"))
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_it_gives_to_whom_the_plan_gives(seed, now):
+@pytest.mark.parametrize("stretch", [1, 3, 1000])
+@pytest.mark.parametrize("seed", range(3))
+def test_it_gives_to_whom_the_plan_gives_however_many_lines_it_serves_at_a_time(seed, stretch, now, monkeypatch):
+    monkeypatch.setattr("backorders.services.allocation._STRETCH", stretch)
     dice, item = random.Random(seed), anchor_of(ProductFactory())
-    for _ in range(40):
+    for _ in range(25):
         a_queue(item, dice, now)
         units, before, queue = dice.randint(0, 40), stands(), queue_of(item.id)
         event = StockEvent.objects.create(item=item, kind="received", quantity=units, happened_at=now)
