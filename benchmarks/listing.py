@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from backorders.models import StockItem
 from backorders.queries.availability import AnchorRow, availability_for
 from backorders.services.repair import repair_counters
-from backorders.services.stock import set_category_terms
+from backorders.services.terms import set_category_terms
 from benchmarks import rows
 from benchmarks.report import Report, paired
 from tests.hosts.models import Product

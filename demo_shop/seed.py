@@ -9,8 +9,8 @@ from django.utils.text import slugify
 from backorders.models import ClosedDay, Delivery, Supplier
 from backorders.queries.calendars import calendars_of
 from backorders.services.locks import anchor_of
-from backorders.services.stock import set_category_terms, set_selling_policy
 from backorders.services.supply import expect_delivery, move_delivery
+from backorders.services.terms import set_category_terms, set_selling_policy
 from backorders.testing import somebody_waiting_for
 from demo_shop.basket import BasketLine
 from demo_shop.catalogue import COLOURS, DEPARTMENTS, MAKERS, Choice, Item, Maker, Situation

@@ -4,8 +4,8 @@ import datetime as dt
 
 from backorders.models import Backorder
 from backorders.services.backorders import place_backorder
-from backorders.services.stock import set_selling_policy
 from backorders.services.supply import expect_delivery, receive_delivery
+from backorders.services.terms import set_selling_policy
 from tests.conftest import NOW
 from tests.factories import ProductFactory
 

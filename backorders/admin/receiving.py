@@ -23,7 +23,7 @@ from backorders.admin.words import told
 from backorders.errors import MOST_UNITS, BackordersError, OverReceipt
 from backorders.models import Delivery, StockItem
 from backorders.queries.simulation import Simulation, simulate_arrivals
-from backorders.queries.stock import adapter_of
+from backorders.queries.stock import moves_units
 from backorders.queries.subscriptions import waiting_counts
 from backorders.services.supply import Arrival, receive_delivery
 from backorders.shop import Reading
@@ -66,10 +66,8 @@ def previews(wanted: list[tuple[Delivery, int]], now: datetime) -> list[Preview]
 
 
 def _preview(item: StockItem, found: Simulation, now: datetime) -> Preview:
-    adapter = adapter_of(item)
-    is_moved = adapter is not None and (not adapter.keeps_stock or adapter.can_move_stock())
     is_before_release = item.releases_at is not None and now < item.releases_at
-    return Preview(found=found, is_before_release=is_before_release, is_booked_by_shop=not is_moved)
+    return Preview(found=found, is_before_release=is_before_release, is_booked_by_shop=not moves_units(item))
 
 
 class ReceiveForm(forms.Form):

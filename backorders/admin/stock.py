@@ -33,7 +33,8 @@ from backorders.queries.availability import availability_of_items
 from backorders.queries.backorders import free_in_deliveries
 from backorders.queries.stock import adapter_of, item_of
 from backorders.queries.subscriptions import waiting_counts
-from backorders.services.stock import set_on_hand, set_selling_policy
+from backorders.services.stock import set_on_hand
+from backorders.services.terms import set_selling_policy
 
 _LAST_EVENTS = 20
 

@@ -34,12 +34,7 @@ from backorders.queries.terms import (
     known_categories,
     terms_explained,
 )
-from backorders.services.stock import (
-    change_terms_of,
-    checked_terms,
-    clear_category_terms,
-    set_category_terms,
-)
+from backorders.services.terms import change_terms_of, checked_terms, clear_category_terms, set_category_terms
 from backorders.services.trial import refusal_of
 from backorders.shop import Adapter, sellables
 

@@ -67,10 +67,6 @@ class Calendar:
         """This will return the first open day from ``day`` on."""
         return self._day(self._number(day.toordinal()))
 
-    def on_or_before(self, day: date) -> date:
-        """This will return the last open day up to ``day``."""
-        return self._day(self._number(day.toordinal() + 1) - 1)
-
     def plus(self, day: date, days: int) -> date:
         """This will return the open day ``days`` open days later, or earlier when negative.
 

@@ -22,7 +22,6 @@ from datetime import date
 from itertools import accumulate
 from typing import NamedTuple, Protocol
 
-from backorders.domain.units import UNLIMITED, Units
 from backorders.domain.windows import NO_DATE, OVERDUE, Confidence, Promise, Source, Window, honest
 
 
@@ -117,14 +116,6 @@ class Horizon:
         place = bisect_left(self.totals, unit)
         return self.totals[place] - unit + 1 if place < len(self.totals) else 0
 
-    def free_by(self, day: date, demand: int, *, today: date | None = None) -> int:
-        """Units that will have come by ``day`` beyond ``demand``, the units the line before a newcomer takes of deliveries.
-
-        With ``today``, units that lie behind the last day of their delivery count as nobody knows when, so not by ``day``.
-        """
-        late = 0 if today is None else self.units_before(today)
-        return max(0, self.units_by(day) - max(demand, late))
-
     def free_by_delivery(self, demand: int) -> tuple[Free, ...]:
         """What ``demand`` (as above) leaves of each delivery: "7 of 40 in May are left"."""
         return tuple(
@@ -146,21 +137,6 @@ class Horizon:
     def last(self) -> Window | None:
         """When the last unit for the ordinary line comes; ``None`` when nothing does."""
         return self.supplies[bisect_left(self.totals, self.units)].window if self.units else None
-
-    def units_by(self, day: date) -> int:
-        """What the ordinary line can take of the deliveries that should have come by the end of ``day``."""
-        return self._units_until(bisect_right(self.supplies, day, key=_latest))
-
-    def units_before(self, day: date) -> int:
-        """The same before ``day``: with today, the units that are overdue."""
-        return self._units_until(bisect_left(self.supplies, day, key=_latest))
-
-    def _units_until(self, place: int) -> int:
-        return self.totals[place - 1] if place else 0
-
-
-def _latest(supply: Supply) -> date:
-    return supply.window.latest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -404,39 +380,3 @@ def order_promise(promises: Iterable[Promise]) -> Promise:
 
 
 _DOUBT = {confidence: doubt for doubt, confidence in enumerate(Confidence)}
-
-
-def most_insertable(*, queue: Sequence[Claim], standing: Standing, at: int) -> Units:
-    """This will say how many units an order may have that is put in before ``queue[at]`` without breaking a promise.
-
-    No line from ``at`` on is then complete on a later day than now; one unit more and some line is. Lines without an honest
-    date have none to lose; when that is all of them, or nobody stands there, there is no limit. The order takes part in the
-    ordinary line, so units that come by pin are not touched. It is the least, over those lines, of what lies between the end
-    of the line and the end of the last delivery that still comes by its day.
-    """
-    pins = _pins_of(queue, standing.horizon.supplies)
-    standing = _with_pins(standing, pins)
-    promised = promises_of(queue=queue, standing=standing)
-    room, end = UNLIMITED, 0
-    for place, claim in enumerate(queue):
-        ordinary = claim.needs - pins.shares.get(claim.line_id, 0)
-        end += ordinary
-        if place >= at and ordinary > 0:
-            reach = _reach(standing, claim, end, promised[claim.line_id].complete)
-            room = Units(room.at_most(reach.value - end)) if not reach.is_unlimited else room
-    return room
-
-
-def _reach(standing: Standing, claim: Claim, end: int, complete: Promise) -> Units:
-    """How far the ``end`` of a line may move along the axis before it is complete on a later day than now."""
-    horizon, on_shelf = standing.horizon, standing.on_shelf
-    if not isinstance(complete, Window):
-        return UNLIMITED
-    if end <= on_shelf and horizon.units_before(standing.today):
-        return Units(on_shelf)  # an overdue delivery comes next, and its units have no date at all
-    reached = horizon.units_by(complete.latest)
-    if reached == horizon.units:
-        beyond = _no_earlier(standing._promise_at(len(horizon.supplies), claim.asked_on), claim.not_before)
-        if isinstance(beyond, Window) and beyond.latest <= complete.latest:
-            return UNLIMITED
-    return Units(on_shelf + reached)

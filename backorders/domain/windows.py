@@ -82,6 +82,13 @@ def window_between(earliest: object, latest: object, confidence: object = Confid
     return Window(earliest=earliest, latest=latest, confidence=certain)
 
 
+def window_of(earliest: date | None, latest: date | None, confidence: Confidence = Confidence.ESTIMATED) -> Promise:
+    """What two columns of a row say: a window, or that there is no date."""
+    if earliest is None or latest is None:
+        return NO_DATE
+    return Window(earliest=earliest, latest=latest, confidence=confidence)
+
+
 def is_zone(name: str) -> bool:
     """Is this the IANA name of a time zone, such as ``Europe/Brussels``, that this machine knows?"""
     return name in _zones()

@@ -86,15 +86,6 @@ def is_same_promise(old: Promise, new: Promise, *, today: date) -> bool:
     return old_words == new_words
 
 
-def phrase(window: Promise, *, today: date, language: str) -> str:
-    """The window in days or months of ``language``: "4 – 8 Dec", "4.–8. Dez.", "January 2027"; nothing where it is over.
-
-    Finer words ("early January", "in 2–3 weeks") need sentences; ``storefront.wording.window_in_words`` has them.
-    """
-    label = _finest(window, (_days, _months), today)
-    return calendar_words(label, language=language) if isinstance(label, Label) else ""
-
-
 # choosing
 
 

@@ -10,8 +10,8 @@ from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 from backorders.domain.allocation import Fill
-from backorders.domain.windows import NO_DATE, Window
 from backorders.domain.windows import Promise as PromisedWindow
+from backorders.domain.windows import window_of
 from backorders.models.stock import StockEvent, StockItem
 from backorders.models.supply import Delivery
 
@@ -22,6 +22,10 @@ class FillRule(models.TextChoices):
     PARTIAL = Fill.PARTIAL.value, _("as units come")
     WHOLE_LINE = Fill.WHOLE_LINE.value, _("the whole line at once")
     WHOLE_ORDER = Fill.WHOLE_ORDER.value, _("the whole order at once")
+
+
+NEEDS = F("quantity") - F("allocated_quantity") - F("cancelled_quantity")
+"""Units a line still waits for."""
 
 
 class BackorderQuerySet(models.QuerySet["Backorder"]):
@@ -144,9 +148,7 @@ class Backorder(models.Model):
     @property
     def promise(self) -> PromisedWindow:
         """The date in force: the last one given, or that there is none."""
-        if self.promised_earliest_on is None or self.promised_latest_on is None:
-            return NO_DATE
-        return Window(earliest=self.promised_earliest_on, latest=self.promised_latest_on)
+        return window_of(self.promised_earliest_on, self.promised_latest_on)
 
 
 class Allocation(models.Model):
@@ -198,6 +200,4 @@ class Promise(models.Model):
 
     @property
     def window(self) -> PromisedWindow:
-        if self.earliest_on is None or self.latest_on is None:
-            return NO_DATE
-        return Window(earliest=self.earliest_on, latest=self.latest_on)
+        return window_of(self.earliest_on, self.latest_on)

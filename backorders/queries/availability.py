@@ -18,7 +18,7 @@ from backorders.domain.availability import Availability, Snapshot, decide
 from backorders.domain.promises import Lead
 from backorders.domain.terms import Policy, Terms, terms_in_force
 from backorders.domain.units import UNLIMITED, Units, counted
-from backorders.domain.windows import NO_DATE, Confidence, Promise, Window
+from backorders.domain.windows import NO_DATE, Confidence, Promise, Window, window_of
 from backorders.errors import MOST_UNITS, StockUnreadable
 from backorders.models import CategoryTerms, StockItem, Supplier
 from backorders.models.stock import BEHIND, TERMS
@@ -330,10 +330,9 @@ def _on_shelf(sellable: Sellable, row: AnchorRow | None, stock: dict[tuple[int, 
 
 
 def _promise(row: AnchorRow) -> Promise:
-    if row.next_earliest is None or row.next_latest is None or row.next_confidence == BEHIND:
+    if row.next_confidence == BEHIND:
         return NO_DATE
-    confidence = Confidence(row.next_confidence or Confidence.ESTIMATED)
-    return Window(earliest=row.next_earliest, latest=row.next_latest, confidence=confidence)
+    return window_of(row.next_earliest, row.next_latest, Confidence(row.next_confidence or Confidence.ESTIMATED))
 
 
 def availability_of_items(items: Iterable[StockItem], now: datetime) -> dict[int, Availability]:

@@ -9,11 +9,12 @@ from enum import Enum
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Count, F, IntegerField, OuterRef, Q, Subquery
+from django.db.models import Count, IntegerField, OuterRef, Q, Subquery
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from backorders.domain.allocation import Fill, Waiting
+from backorders.conf import conf
+from backorders.domain.allocation import Fill, Holding, Rule, Waiting
 from backorders.domain.promises import (
     Claim,
     Free,
@@ -30,7 +31,7 @@ from backorders.domain.units import whole_quantity
 from backorders.domain.windows import NO_DATE, OVERDUE, Confidence, Promise, Window, honest
 from backorders.models import Allocation, Backorder, Delivery, StockItem
 from backorders.models import Promise as PromiseRow
-from backorders.models.backorders import BackorderQuerySet
+from backorders.models.backorders import NEEDS, BackorderQuerySet
 from backorders.queries.availability import availability_of, looks_at, shop_today, terms_of_item
 from backorders.queries.calendars import shop_calendar, working_day_of
 from backorders.queries.stock import item_of
@@ -71,9 +72,6 @@ class Given:
     delivery_id: int | None = None
 
 
-NEEDS = F("quantity") - F("allocated_quantity") - F("cancelled_quantity")
-
-
 class Seen(Enum):
     """No reading of the shelf is at hand: the last one counts."""
 
@@ -111,6 +109,16 @@ def _waiting(lines: BackorderQuerySet) -> list[Waiting]:
         )
         for line_id, rank_class, rank_at, fill, overtaken, pinned_to, needs in rows
     ]
+
+
+def rule_in_force() -> Rule:
+    """What happens when a line wants everything at once and there is not enough, by ``ALLOCATION`` and ``MOST_OVERTAKES``."""
+    return Rule(may_skip=conf.allocation == "skip", most_overtakes=conf.most_overtakes)
+
+
+def holding_of(line: Backorder) -> Holding:
+    """A line that was given units which have not left the house, as a shortage sees it."""
+    return Holding(line_id=line.id, allocated=line.ready, placed_at=line.rank_at, priority=line.rank_class)
 
 
 def open_pins(item_id: int, *, but: int | None) -> frozenset[int]:

@@ -13,13 +13,13 @@ from django.db.models import Q
 from django.utils import timezone
 
 from backorders.conf import conf
-from backorders.domain.allocation import Holding, Plan, Rule, plan, rest_of, shortage
+from backorders.domain.allocation import Plan, plan, rest_of, shortage
 from backorders.domain.units import UNLIMITED, Units, whole_quantity
 from backorders.domain.waves import wave_size
 from backorders.domain.windows import Promise
 from backorders.models import Backorder, Delivery, StockItem, Subscription
-from backorders.queries.backorders import open_pins, queue_of, units_on_shelf
-from backorders.queries.stock import adapter_of, item_of, read_shelf, units_for_sale
+from backorders.queries.backorders import holding_of, open_pins, queue_of, rule_in_force, units_on_shelf
+from backorders.queries.stock import adapter_of, item_of, moves_units, read_shelf, units_for_sale
 from backorders.shop import Reading, sellables
 
 
@@ -122,7 +122,7 @@ class _House:
         shares = plan(
             queue=self.queue,
             units=self._units_for_queue(),
-            rule=Rule(may_skip=conf.allocation == "skip", most_overtakes=conf.most_overtakes),
+            rule=rule_in_force(),
             delivery_id=delivery_id,
             open_pins=open_pins(self.item.id, but=delivery_id),
         )
@@ -231,10 +231,10 @@ def simulate_loss(*, item: StockItem, units: int) -> Loss:
 
     Raises ``InvalidQuantity``, ``StockUnreadable``.
     """
-    units, shelf, is_moved = whole_quantity(units), read_shelf(item), _moves_units(item)
+    units, shelf, is_moved = whole_quantity(units), read_shelf(item), moves_units(item)
     from_shelf = _within(shelf, units) if is_moved else 0
     wanted = units - from_shelf if is_moved else item.held_units - _within(shelf, item.held_units)
-    taken = shortage(holders=_holders(item), units=wanted)
+    taken = shortage(holders=map(holding_of, Backorder.objects.filter(item=item).owed()), units=wanted)
     return Loss(
         units=units,
         from_shelf=from_shelf,
@@ -244,20 +244,6 @@ def simulate_loss(*, item: StockItem, units: int) -> Loss:
     )
 
 
-def _moves_units(item: StockItem) -> bool:
-    """Do units really leave the shelf, or does the shop book its own goods?"""
-    adapter = adapter_of(item)
-    return adapter is not None and (not adapter.keeps_stock or adapter.can_move_stock())
-
-
 def _within(shelf: Reading, units: int) -> int:
     """As many of ``units`` as the shelf has; a product that is not counted has them all."""
     return units if shelf is None else min(units, shelf)
-
-
-def _holders(item: StockItem) -> list[Holding]:
-    """Lines that were given units which have not left the house."""
-    return [
-        Holding(line_id=line.id, allocated=line.ready, placed_at=line.rank_at, priority=line.rank_class)
-        for line in Backorder.objects.filter(item=item).owed()
-    ]

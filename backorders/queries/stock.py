@@ -19,6 +19,12 @@ def adapter_of(item: StockItem) -> Adapter | None:
     return sellables.by_content_type.get(item.content_type_id)
 
 
+def moves_units(item: StockItem) -> bool:
+    """Do units really leave and come when we book them, as opposed to being held in a number that the shop books itself?"""
+    adapter = adapter_of(item)
+    return adapter is not None and (not adapter.keeps_stock or adapter.can_move_stock())
+
+
 def read_shelf(item: StockItem) -> Reading:
     """This will read the shelf now: the shop's number, or ours where the shop has none. A vanished product has 0.
 

@@ -6,11 +6,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 
-from django.db.models import F, Sum
+from django.db.models import Sum
 
 from backorders.domain.promises import Horizon, Supply, horizon_of
 from backorders.domain.windows import Promise, Window, honest
 from backorders.models import Backorder, Delivery, StockEvent
+from backorders.models.backorders import NEEDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +29,6 @@ class Coming:
     @property
     def horizon(self) -> Horizon:
         return horizon_of(self.supplies)
-
-    @property
-    def units(self) -> int:
-        return sum(supply.units for supply in self.supplies) + self.overdue
 
 
 def coming_for(item_ids: Iterable[int], *, today: date, with_pins: bool = True) -> dict[int, Coming]:
@@ -59,8 +56,7 @@ def ships_within(delivery: Delivery, *, today: date) -> Promise:
 def _pinned_units(item_ids: list[int]) -> dict[int, int]:
     """Units that lines want from one delivery, by its id."""
     lines = Backorder.objects.waiting().filter(item_id__in=item_ids, pinned_to__state=Delivery.State.EXPECTED)
-    needs = Sum(F("quantity") - F("allocated_quantity") - F("cancelled_quantity"))
-    return dict(lines.order_by().values_list("pinned_to").annotate(units=needs))
+    return dict(lines.order_by().values_list("pinned_to").annotate(units=Sum(NEEDS)))
 
 
 def last_receipt(delivery: Delivery) -> StockEvent | None:

@@ -10,12 +10,11 @@ from typing import Any
 from django.db import connection
 from django.db.models import F
 
-from backorders.conf import conf
-from backorders.domain.allocation import Holding, Plan, Rule, plan, shortage
+from backorders.domain.allocation import Plan, plan, shortage
 from backorders.domain.outbox import MailKind
 from backorders.models import Allocation, Backorder, Delivery, StockEvent, StockItem
 from backorders.models.backorders import FillRule
-from backorders.queries.backorders import is_plain, open_pins, queue_of, shelf_balance
+from backorders.queries.backorders import holding_of, is_plain, open_pins, queue_of, rule_in_force, shelf_balance
 from backorders.services.announce import announce, is_heard
 from backorders.services.outbox import cancel_filled_mail, queue_mails
 from backorders.services.promises import refresh_next
@@ -23,11 +22,6 @@ from backorders.services.shelf import Shelf
 from backorders.services.wake import wake
 from backorders.shop import Reading
 from backorders.signals import backorder_filled
-
-
-def rule_in_force() -> Rule:
-    """What happens when a line wants everything at once and there is not enough, by ``ALLOCATION`` and ``MOST_OVERTAKES``."""
-    return Rule(may_skip=conf.allocation == "skip", most_overtakes=conf.most_overtakes)
 
 
 def fill_queue(*, item: StockItem, units: int, event: StockEvent, now: datetime) -> int:
@@ -46,7 +40,6 @@ def fill_queue(*, item: StockItem, units: int, event: StockEvent, now: datetime)
         _tell_who_was_given(event, now)
     item.queued_units -= given
     item.save(update_fields=["queued_units", "held_units", "own_quantity"])
-    refresh_next(item, now=now)
     return given
 
 
@@ -228,11 +221,7 @@ def take_back(*, item: StockItem, units: int, event: StockEvent, now: datetime) 
     """
     owed = Backorder.objects.filter(item=item).owed()
     lines = {line.id: line for line in owed.select_for_update(of=("self",)).order_by("id")}
-    holders = [
-        Holding(line_id=line.id, allocated=line.ready, placed_at=line.rank_at, priority=line.rank_class)
-        for line in lines.values()
-    ]
-    taken = shortage(holders=holders, units=units)
+    taken = shortage(holders=map(holding_of, lines.values()), units=units)
     for line_id, quantity in taken.items():
         _take_from(lines[line_id], quantity, event, now)
     cancel_filled_mail(line_ids=list(taken), because="the goods are not there after all")

@@ -33,9 +33,9 @@ from backorders.errors import (
     ReferenceTaken,
 )
 from backorders.models import Allocation, Backorder, Delivery, OutgoingMail, StockEvent, StockItem
-from backorders.models.backorders import BackorderQuerySet, FillRule
+from backorders.models.backorders import NEEDS, BackorderQuerySet, FillRule
 from backorders.queries.availability import answer_to, looks_at, shop_today
-from backorders.queries.backorders import NEEDS, standing_behind, standing_of
+from backorders.queries.backorders import standing_behind, standing_of
 from backorders.queries.calendars import working_day_of
 from backorders.services.allocation import note_leaving, note_move
 from backorders.services.announce import announce

@@ -19,7 +19,7 @@ from backorders.domain.allocation import Fill
 from backorders.domain.availability import Availability
 from backorders.domain.references import KEY, LINE, checked_reference
 from backorders.domain.units import whole_quantity
-from backorders.domain.windows import NO_DATE, Promise, Window, honest
+from backorders.domain.windows import NO_DATE, Promise, Window, honest, window_of
 from backorders.errors import KeyReused
 from backorders.models import PlacedOrder, StockItem
 from backorders.queries.availability import Look, answer_to, looks_at, shop_today
@@ -238,6 +238,4 @@ def _window_to(window: Promise) -> list[str] | None:
 
 
 def _window_from(told: list[str] | None) -> Promise:
-    if told is None:
-        return NO_DATE
-    return Window(earliest=date.fromisoformat(told[0]), latest=date.fromisoformat(told[1]))
+    return window_of(date.fromisoformat(told[0]), date.fromisoformat(told[1])) if told else NO_DATE

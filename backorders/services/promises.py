@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from backorders.domain.promises import Promised, Standing
-from backorders.domain.windows import NO_DATE, Window, honest
 from backorders.domain.windows import Promise as PromisedWindow
+from backorders.domain.windows import Window, honest, window_of
 from backorders.domain.wording import is_same_promise
 from backorders.models import Backorder, Promise, StockItem
 from backorders.models.stock import BEHIND
@@ -51,11 +51,11 @@ def keep_promises(
     lines = Backorder.objects.waiting().filter(item=item).in_line()
     found = promised_lines(item, now=now)
     new, moved = newcomer.id if newcomer else None, []
-    for line_id, *days in lines.values_list("id", "promised_earliest_on", "promised_latest_on"):
+    for line_id, earliest, latest in lines.values_list("id", "promised_earliest_on", "promised_latest_on"):
         complete = found[line_id].complete
-        if days[1] is not None and isinstance(complete, Window) and complete.latest <= days[1] and line_id != new:
+        if latest is not None and isinstance(complete, Window) and complete.latest <= latest and line_id != new:
             continue  # it is kept: nearly every line, nearly always, and queues are long
-        old = _window(*days)
+        old = window_of(earliest, latest)
         if line_id == new or must_move(old, complete, today=today):
             delivery_id = _last_delivery(found[line_id])
             moved.append(Moved(backorder_id=line_id, before=old, after=complete, delivery_id=delivery_id))
@@ -111,10 +111,6 @@ def _tell(moved: list[Moved], reason: str) -> None:
 
 def _batches(ids: list[int]) -> Iterable[list[int]]:
     return (ids[start : start + _BATCH] for start in range(0, len(ids), _BATCH))
-
-
-def _window(earliest: date | None, latest: date | None) -> PromisedWindow:
-    return Window(earliest=earliest, latest=latest) if earliest and latest else NO_DATE
 
 
 def _days(window: PromisedWindow) -> tuple[date | None, date | None]:

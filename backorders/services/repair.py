@@ -12,7 +12,8 @@ from django.utils import timezone
 from backorders.conf import conf
 from backorders.domain.allocation import stands_at
 from backorders.models import Allocation, Backorder, Delivery, StockItem
-from backorders.queries.backorders import NEEDS, standing_of
+from backorders.models.backorders import NEEDS
+from backorders.queries.backorders import standing_of
 from backorders.queries.stock import adapter_of
 from backorders.services.locks import locked_item, whole
 from backorders.services.promises import WRITTEN_BY_NOTE_NEXT, keep_promises, note_next

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from backorders.models import StockItem
-from backorders.queries.stock import adapter_of, read_shelf
+from backorders.queries.stock import adapter_of, moves_units, read_shelf
 from backorders.shop import Adapter, Reading
 
 _TRIES = 3
@@ -35,8 +35,7 @@ class Shelf:
 
     @property
     def moves(self) -> bool:
-        """Do units really leave and come, as opposed to being held in a number that the shop books itself?"""
-        return self.is_ours or self.is_movable
+        return moves_units(self.item)
 
     def read(self) -> Reading:
         return read_shelf(self.item)

@@ -20,7 +20,7 @@ from backorders.models import Allocation, Backorder, Delivery, Promise, StockEve
 from backorders.queries.simulation import simulate_arrival
 from backorders.queries.stock import item_of
 from backorders.queries.subscriptions import waiting_counts
-from backorders.services.stock import return_units, set_selling_policy, stock_changed, write_off
+from backorders.services.stock import return_units, stock_changed, write_off
 from backorders.services.supply import (
     cancel_delivery,
     expect_delivery,
@@ -30,6 +30,7 @@ from backorders.services.supply import (
     split_delivery,
     undo_receipt,
 )
+from backorders.services.terms import set_selling_policy
 from backorders.storefront.wording import promise_in_words
 from demo_shop.models import Variant
 

@@ -9,8 +9,8 @@ from django.urls import reverse
 from backorders.models import Backorder, StockEvent
 from backorders.services.backorders import pin_backorder, place_backorder
 from backorders.services.locks import anchor_of
-from backorders.services.stock import set_selling_policy
 from backorders.services.supply import expect_delivery, receive_delivery
+from backorders.services.terms import set_selling_policy
 from tests.hosts.models import Poster, Product, Warehoused
 
 pytestmark = pytest.mark.django_db

@@ -6,8 +6,8 @@ from django.urls import reverse
 
 from backorders.models import Backorder, Delivery, DeliveryRevision, Promise, StockEvent
 from backorders.services.backorders import place_backorder
-from backorders.services.stock import set_selling_policy
 from backorders.services.supply import expect_delivery, receive_delivery
+from backorders.services.terms import set_selling_policy
 from tests.admin.conftest import with_ledgers
 from tests.hosts.models import Poster, Product, Warehoused
 

@@ -22,8 +22,8 @@ from backorders.models import (
 from backorders.services.backorders import place_backorder
 from backorders.services.locks import anchor_of
 from backorders.services.outbox import suppress
-from backorders.services.stock import set_category_terms, set_selling_policy
 from backorders.services.supply import expect_delivery, move_delivery, receive_delivery
+from backorders.services.terms import set_category_terms, set_selling_policy
 from backorders.services.waves import release_waves
 from tests.hosts.models import Parcel, Product
 

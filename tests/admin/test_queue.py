@@ -7,8 +7,8 @@ from django.urls import reverse
 from backorders.admin import base
 from backorders.models import Backorder, OutgoingMail, Subscription, SuppressedAddress
 from backorders.services.backorders import cancel_backorder, place_backorder
-from backorders.services.stock import set_selling_policy
 from backorders.services.supply import expect_delivery, move_delivery, receive_delivery
+from backorders.services.terms import set_selling_policy
 from tests.admin.conftest import client_of
 from tests.hosts.models import Product
 

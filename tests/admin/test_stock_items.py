@@ -7,8 +7,9 @@ from django.utils import timezone
 from backorders.admin import products
 from backorders.models import StockEvent, StockItem
 from backorders.services.locks import anchor_of
-from backorders.services.stock import set_on_hand, set_selling_policy
+from backorders.services.stock import set_on_hand
 from backorders.services.supply import expect_delivery
+from backorders.services.terms import set_selling_policy
 from tests.admin.conftest import with_ledgers
 from tests.hosts.models import Poster, Product
 

@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from backorders.models import CategoryTerms, StockItem, Supplier
 from backorders.services.locks import anchor_of
-from backorders.services.stock import set_category_terms, set_selling_policy
+from backorders.services.terms import set_category_terms, set_selling_policy
 from tests.admin.conftest import with_ledgers
 from tests.hosts.models import Product
 

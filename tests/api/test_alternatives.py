@@ -2,7 +2,7 @@ import pytest
 
 from backorders.models import Alternative
 from backorders.services.locks import anchor_of
-from backorders.services.stock import set_selling_policy
+from backorders.services.terms import set_selling_policy
 from tests.hosts.models import Product
 
 pytestmark = pytest.mark.django_db

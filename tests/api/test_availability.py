@@ -6,8 +6,8 @@ from django.contrib.contenttypes.models import ContentType
 from django.utils import timezone
 
 from backorders.queries.availability import availability_of, shop_today
-from backorders.services.stock import set_selling_policy
 from backorders.services.supply import expect_delivery
+from backorders.services.terms import set_selling_policy
 from backorders.storefront.wording import shown
 from tests.hosts.models import Download, Parcel, Product
 

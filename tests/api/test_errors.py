@@ -14,8 +14,8 @@ from backorders.domain.windows import NO_DATE, OVERDUE
 from backorders.errors import BackordersError, LimitReached
 from backorders.queries.availability import availability_of, shop_today
 from backorders.services.checkout import Line, check_out
-from backorders.services.stock import set_selling_policy
 from backorders.services.supply import expect_delivery
+from backorders.services.terms import set_selling_policy
 from backorders.storefront.wording import promise_in_words
 
 pytestmark = pytest.mark.django_db

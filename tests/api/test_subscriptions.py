@@ -9,8 +9,8 @@ from backorders.domain.outbox import MailKind
 from backorders.domain.tokens import Purpose, digest_of, new_token
 from backorders.models import OutgoingMail, Subscription, SubscriptionToken
 from backorders.services.outbox import suppress
-from backorders.services.stock import set_selling_policy
 from backorders.services.subscriptions import subscribe
+from backorders.services.terms import set_selling_policy
 from tests.hosts.models import Product
 
 pytestmark = pytest.mark.django_db

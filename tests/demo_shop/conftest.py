@@ -5,8 +5,8 @@ from html import unescape
 import pytest
 from django.utils import timezone
 
-from backorders.services.stock import set_selling_policy
 from backorders.services.supply import expect_delivery
+from backorders.services.terms import set_selling_policy
 from demo_shop import seed
 from demo_shop.models import Category, Order, Product, Variant
 

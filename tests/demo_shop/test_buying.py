@@ -2,7 +2,7 @@ import pytest
 
 from backorders.models import Backorder
 from backorders.queries.backorders import places_of_order
-from backorders.services.stock import set_selling_policy
+from backorders.services.terms import set_selling_policy
 from demo_shop.models import Order, OrderLine
 from tests.demo_shop.conftest import by, check_out, order, put_in_basket, read, to_come
 

@@ -58,8 +58,7 @@ def test_ten_thousand_sums_equal_walking_from_day_to_day():
 
         assert calendar.plus(day, days) == later(calendar, day, days)
         assert calendar.between(day, calendar.plus(day, days)) == days
-        assert calendar.on_or_before(day) == next(walk(calendar, day, -DAY))
-        assert calendar.is_open(day) == (calendar.on_or_after(day) == day == calendar.on_or_before(day))
+        assert calendar.is_open(day) == (calendar.on_or_after(day) == day)
 
 
 def test_ten_thousand_moments_equal_reading_the_clock_on_the_wall():
@@ -131,7 +130,7 @@ def test_the_ends_of_time_are_answers_too(day, days, weekdays, closed):
     there = calendar.plus(day, days)
 
     assert there in (dt.date.min, dt.date.max) or calendar.between(day, there) == days
-    assert dt.date.min <= calendar.on_or_before(day) <= calendar.on_or_after(day) <= dt.date.max
+    assert dt.date.min <= calendar.on_or_after(day) <= dt.date.max
 
 
 @given(st.dates(), st.lists(st.integers(-99, 99)))

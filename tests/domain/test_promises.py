@@ -20,12 +20,10 @@ from backorders.domain.promises import (
     Standing,
     Supply,
     horizon_of,
-    most_insertable,
     newcomer,
     order_promise,
     promises_of,
 )
-from backorders.domain.units import UNLIMITED, Units
 from backorders.domain.windows import NO_DATE, OVERDUE, Confidence, Source, Window
 
 TODAY = dt.date(2026, 3, 2)
@@ -253,21 +251,16 @@ def test_a_newcomer_is_promised_what_laying_out_every_unit_gives_it(incoming, qu
 
 
 @settings(max_examples=1000, deadline=None)
-@given(supplies, lines(), shelves, st.integers(-12, 55))
-def test_what_is_left_of_each_delivery_equals_the_cards_left_in_the_pile(incoming, queue, on_shelf, by):
+@given(supplies, lines(), shelves)
+def test_what_is_left_of_each_delivery_equals_the_cards_left_in_the_pile(incoming, queue, on_shelf):
     horizon = horizon_of(incoming, queue)
     demand = sum(c.needs for c in queue) - horizon.pinned - on_shelf
     left = EveryUnit(incoming, queue, on_shelf=on_shelf).pile
     still = {s.delivery_id: left.count(s.delivery_id) for s in incoming}
-    coming = [s for s in incoming if s.window.latest <= day(by)]
 
     assert {free.delivery_id: free.free for free in horizon.free_by_delivery(demand)} == {
         s.delivery_id: still[s.delivery_id] for s in incoming if s.units
     }
-    assert horizon.free_by(day(by), max(0, demand)) == sum(still[s.delivery_id] for s in coming)
-    assert horizon.free_by(day(by), max(0, demand), today=TODAY) == sum(
-        still[s.delivery_id] for s in coming if s.window.latest >= TODAY
-    )
 
 
 @settings(max_examples=300)
@@ -448,43 +441,6 @@ def test_what_is_promised_is_what_is_handed_out_when_every_delivery_comes(incomi
     assert {i: [part for part in p.parts if part.delivery_id is not BEYOND] for i, p in promised.items()} == given_out
 
 
-# Before somebody is let in ahead of others.
-
-
-def is_broken(before, after):
-    return before.is_known and (not after.is_known or after.latest > before.latest)
-
-
-def breaks_a_promise(queue, here, at, needs):
-    before = promises_of(queue=queue, standing=here)
-    after = promises_of(queue=[*queue[:at], claim(77, needs), *queue[at:]], standing=here)
-    return any(is_broken(before[i].complete, after[i].complete) for i in before)
-
-
-@settings(max_examples=1000, deadline=None)
-@given(supplies, lines(), conditions, st.integers(0, 7))
-def test_the_most_that_may_be_let_in_breaks_no_promise_and_one_more_does(incoming, queue, given_that, at):
-    here = standing(incoming, **given_that)
-    most = most_insertable(queue=queue, standing=here, at=at)
-
-    if most.is_unlimited:
-        assert not breaks_a_promise(queue, here, at, 500)
-    else:
-        assert not most.value or not breaks_a_promise(queue, here, at, most.value)
-        assert breaks_a_promise(queue, here, at, most.value + 1)
-
-
-def test_the_free_units_of_a_delivery_are_what_may_be_let_in():
-    here = standing([supply(10, 5, delivery_id=1), supply(10, 9, delivery_id=2)])
-    queue = [claim(1, 4), claim(2, 3), claim(3, 2)]
-
-    assert most_insertable(queue=queue, standing=here, at=1) == Units(1)
-
-
-def test_nobody_stands_behind_the_end_of_the_line():
-    assert most_insertable(queue=[claim(1, 4)], standing=standing([supply(4, 5)]), at=1) == UNLIMITED
-
-
 # In the words of the people who ask.
 
 
@@ -503,8 +459,6 @@ def test_so_many_of_the_delivery_in_may_are_left():
     horizon = horizon_of([supply(20, 10, delivery_id=1), supply(40, 70, delivery_id=2)])
 
     assert horizon.free_by_delivery(53) == (Free(1, 20, 0), Free(2, 40, 7))
-    assert horizon.free_by(day(70), 53) == 7
-    assert horizon.free_by(day(69), 53) == 0
 
 
 def test_pinned_units_are_not_for_the_ordinary_line():

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backorders.domain.windows import NO_DATE, OVERDUE, Confidence, Window, window_between
-from backorders.domain.wording import Kind, babel_locale, by_label_of, calendar_words, is_same_promise, label_of, phrase
+from backorders.domain.wording import Kind, babel_locale, by_label_of, calendar_words, is_same_promise, label_of
 from backorders.errors import InvalidWindow
 
 TODAY = dt.date(2027, 5, 1)
@@ -288,10 +288,14 @@ def test_days_and_months_are_named_in_the_readers_language(days, words):
 
 def test_a_year_is_named_where_it_is_not_this_one():
     december = dt.date(2027, 12, 28)
-    new_year = window(1, 6, today=december)
-    assert plain(phrase(new_year, today=december, language="en-gb")) == "29 Dec 2027–3 Jan 2028"
-    assert phrase(window(3, 3, today=december), today=december, language="en") == "Dec 31"
-    assert phrase(window(4, 4, today=december), today=december, language="en") == "Jan 1, 2028"
+
+    def words(first, last, language):
+        label = label_of(window(first, last, today=december), today=december, is_lasting=True)
+        return plain(calendar_words(label, language=language))
+
+    assert words(1, 6, "en-gb") == "29 Dec 2027–3 Jan 2028"
+    assert words(3, 3, "en") == "Dec 31"
+    assert words(4, 4, "en") == "Jan 1, 2028"
 
 
 def test_every_kind_of_label_names_days_or_months():
@@ -302,28 +306,6 @@ def test_every_kind_of_label_names_days_or_months():
             kinds[said.kind] = calendar_words(said, language="en-gb")
     assert set(kinds) == set(Kind)
     assert all(kinds.values())
-
-
-# the phrase of days and months alone
-
-
-@pytest.mark.parametrize(
-    ("language", "words"),
-    [("en-gb", "4–8 May"), ("de", "4.–8. Mai"), ("fr", "4–8 mai"), ("nonsense", "May 4–8")],
-)
-def test_near_days_are_named_in_the_readers_language(language, words):
-    assert plain(phrase(window(3, 7), today=TODAY, language=language)) == words
-
-
-def test_a_phrase_of_far_or_wide_windows_names_months():
-    assert phrase(window(40, 45), today=TODAY, language="en") == "June"
-    assert plain(phrase(window(120, 125), today=TODAY, language="en")) == "August–September"
-    assert phrase(window(300, 301), today=TODAY, language="en") == "February 2028"
-
-
-def test_a_phrase_never_names_a_day_that_has_passed():
-    assert phrase(window(-3, 2), today=TODAY, language="en-gb") == "1–3 May"
-    assert phrase(window(-3, -2), today=TODAY, language="en-gb") == ""
 
 
 def test_a_language_babel_does_not_know_falls_back():

@@ -14,8 +14,8 @@ from backorders.queries.availability import shop_today
 from backorders.schedule import beat_schedule, intervals
 from backorders.services.backorders import place_backorder
 from backorders.services.checkout import Line, check_out
-from backorders.services.stock import set_selling_policy
 from backorders.services.supply import expect_delivery
+from backorders.services.terms import set_selling_policy
 from tests.factories import ProductFactory, waiting_for
 from tests.hosts.models import Cloth, Kept, Poster, Product
 from tests.mailserver import mail_server

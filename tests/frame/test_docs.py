@@ -15,7 +15,7 @@ from django.test import Client
 from backorders.conf import Settings
 from backorders.schedule import intervals
 from backorders.services.backorders import tell_whole_orders
-from backorders.services.stock import set_selling_policy
+from backorders.services.terms import set_selling_policy
 from backorders.templatetags.backorders import register
 from tests.factories import ProductFactory
 from tests.hosts.models import Product

@@ -51,9 +51,10 @@ from backorders.services.backorders import place_backorder, tell_whole_orders
 from backorders.services.checkout import Line, check_out
 from backorders.services.locks import anchor_of
 from backorders.services.outbox import drain
-from backorders.services.stock import set_selling_policy, sweep_stock
+from backorders.services.stock import sweep_stock
 from backorders.services.subscriptions import subscribe
 from backorders.services.supply import expect_delivery, move_delivery, receive_delivery
+from backorders.services.terms import set_selling_policy
 from backorders.services.waves import release_waves
 from backorders.storefront.outcomes import carrying
 from backorders.storefront.wording import button_of, invitation_of, promise_in_words, shown, window_in_words

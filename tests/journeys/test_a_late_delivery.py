@@ -8,7 +8,7 @@ from backorders.queries.availability import availability_of
 from backorders.queries.backorders import history_of, places_of
 from backorders.services.backorders import cancel_backorder
 from backorders.services.locks import anchor_of
-from backorders.services.stock import return_units, set_selling_policy, sweep_stock
+from backorders.services.stock import return_units, sweep_stock
 from backorders.services.supply import (
     cancel_delivery,
     move_delivery,
@@ -17,6 +17,7 @@ from backorders.services.supply import (
     resize_delivery,
     split_delivery,
 )
+from backorders.services.terms import set_selling_policy
 from backorders.signals import promise_moved
 from tests.stories import DAY, TODAY, a_mug, announce, given, line, order
 

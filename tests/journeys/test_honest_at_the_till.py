@@ -13,7 +13,8 @@ from backorders.queries.availability import availability_of
 from backorders.queries.backorders import promise_for
 from backorders.services.backorders import prioritise, ship_backorder
 from backorders.services.checkout import Line, check_out
-from backorders.services.stock import set_selling_policy, sweep_stock
+from backorders.services.stock import sweep_stock
+from backorders.services.terms import set_selling_policy
 from tests.factories import CustomerFactory
 from tests.hosts.models import Product
 from tests.stories import DAY, TODAY, a_mug, announce, arrive, line, order

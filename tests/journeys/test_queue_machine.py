@@ -39,15 +39,7 @@ from backorders.services.checkout import Line, check_out
 from backorders.services.locks import anchor_of
 from backorders.services.promises import WRITTEN_BY_NOTE_NEXT, must_move
 from backorders.services.repair import repair_counters
-from backorders.services.stock import (
-    return_units,
-    set_on_hand,
-    set_selling_policy,
-    stock_changed,
-    sweep_stock,
-    units_for_queue,
-    write_off,
-)
+from backorders.services.stock import return_units, set_on_hand, stock_changed, sweep_stock, units_for_queue, write_off
 from backorders.services.supply import (
     cancel_delivery,
     expect_delivery,
@@ -58,6 +50,7 @@ from backorders.services.supply import (
     split_delivery,
     undo_receipt,
 )
+from backorders.services.terms import set_selling_policy
 from tests.conftest import NOW
 from tests.factories import ProductFactory
 from tests.hosts.models import Inventory, Poster, Product, Warehoused

@@ -17,8 +17,9 @@ from backorders.queries.stock import read_shelf
 from backorders.services.backorders import cancel_backorder, place_backorder, ship_backorder
 from backorders.services.checkout import Line, check_out
 from backorders.services.locks import anchor_of
-from backorders.services.stock import set_on_hand, set_selling_policy, stock_changed
+from backorders.services.stock import set_on_hand, stock_changed
 from backorders.services.supply import expect_delivery, receive_delivery
+from backorders.services.terms import set_selling_policy
 from backorders.testing import somebody_waiting_for
 from tests.factories import ProductFactory
 from tests.hosts.models import Inventory, Poster, Warehoused

@@ -64,7 +64,7 @@ def test_the_next_in_line_are_told_when_the_first_did_not_come(outbox, worker, n
 
 def test_units_that_are_owed_are_told_to_nobody(outbox, worker, now):
     from backorders.services.backorders import place_backorder
-    from backorders.services.stock import set_selling_policy
+    from backorders.services.terms import set_selling_policy
 
     mug = ProductFactory(stock=0)
     two = waiting_for(mug, 2)
@@ -191,7 +191,7 @@ def test_a_customer_who_types_another_address_has_to_confirm_it(now):
 
 
 def test_asking_works_while_backorder_is_allowed(now):
-    from backorders.services.stock import set_selling_policy
+    from backorders.services.terms import set_selling_policy
 
     mug = ProductFactory(stock=0)
     set_selling_policy(product=mug, policy="backorder")

@@ -29,9 +29,10 @@ from backorders.services.backorders import cancel_backorder, place_backorder
 from backorders.services.checkout import Line, check_out
 from backorders.services.locks import anchor_of
 from backorders.services.outbox import drain
-from backorders.services.stock import set_selling_policy, stock_changed, sweep_stock
+from backorders.services.stock import stock_changed, sweep_stock
 from backorders.services.subscriptions import confirm, leave, subscribe, tidy_subscriptions
 from backorders.services.supply import expect_delivery, receive_delivery
+from backorders.services.terms import set_selling_policy
 from backorders.services.waves import release_waves
 from backorders.signals import stock_arrived
 from backorders.tasks import look_at_item

@@ -5,7 +5,7 @@ import pytest
 from backorders.models import Alternative
 from backorders.queries.alternatives import alternatives_to
 from backorders.services.locks import anchor_of
-from backorders.services.stock import set_selling_policy
+from backorders.services.terms import set_selling_policy
 from tests.factories import ProductFactory
 from tests.hosts.late.models import Lamp
 

@@ -8,8 +8,8 @@ from backorders.domain.availability import State
 from backorders.domain.units import Units
 from backorders.domain.windows import NO_DATE, OVERDUE, Window
 from backorders.queries.availability import availability_for, availability_of
-from backorders.services.stock import set_selling_policy
 from backorders.services.supply import expect_delivery
+from backorders.services.terms import set_selling_policy
 from tests.factories import ProductFactory
 from tests.hosts import models as hosts
 from tests.hosts.late.models import Lamp

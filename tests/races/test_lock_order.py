@@ -15,8 +15,9 @@ from backorders.services.backorders import place_backorder
 from backorders.services.checkout import Line, check_out
 from backorders.services.locks import anchor_of
 from backorders.services.outbox import drain
-from backorders.services.stock import set_category_terms, set_selling_policy, stock_changed, sweep_stock
+from backorders.services.stock import stock_changed, sweep_stock
 from backorders.services.subscriptions import confirm, tidy_subscriptions, unsubscribe
+from backorders.services.terms import set_category_terms, set_selling_policy
 from backorders.services.waves import release_waves
 from tests.factories import ProductFactory, token_for, waiting_for
 from tests.hosts.models import Product

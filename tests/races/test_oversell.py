@@ -12,7 +12,7 @@ from django.db import connection
 from backorders.models import Backorder, Promise, StockEvent, StockItem
 from backorders.services.locks import anchor_of
 from backorders.services.repair import repair_counters
-from backorders.services.stock import set_selling_policy
+from backorders.services.terms import set_selling_policy
 from tests.factories import ProductFactory
 from tests.hosts.models import Product
 

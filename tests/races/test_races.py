@@ -12,9 +12,10 @@ from backorders.models import Backorder, OutgoingMail, Restock, StockEvent, Stoc
 from backorders.services.checkout import Line, check_out
 from backorders.services.locks import anchor_of
 from backorders.services.outbox import drain
-from backorders.services.stock import set_selling_policy, stock_changed, sweep_stock
+from backorders.services.stock import stock_changed, sweep_stock
 from backorders.services.subscriptions import subscribe
 from backorders.services.supply import expect_delivery, receive_delivery
+from backorders.services.terms import set_selling_policy
 from backorders.services.waves import release_waves
 from tests.factories import ProductFactory, SubscriptionFactory, waiting_for
 from tests.hosts.models import Product

@@ -290,7 +290,8 @@ def test_what_has_left_the_house_is_nobodys_to_take(mug, now):
 
 
 def test_a_shop_that_books_itself_lowers_its_number_and_we_follow(now):
-    from backorders.services.stock import set_selling_policy, stock_changed
+    from backorders.services.stock import stock_changed
+    from backorders.services.terms import set_selling_policy
 
     crate = Warehoused.objects.create(name="crate")
     Inventory.objects.create(product=crate, quantity=0)
@@ -305,7 +306,8 @@ def test_a_shop_that_books_itself_lowers_its_number_and_we_follow(now):
 
 
 def test_goods_that_arrived_where_the_shop_books_itself_take_nobodys_date_before_its_number_rises(now):
-    from backorders.services.stock import set_selling_policy, stock_changed
+    from backorders.services.stock import stock_changed
+    from backorders.services.terms import set_selling_policy
 
     crate = Warehoused.objects.create(name="crate")
     Inventory.objects.create(product=crate, quantity=0)
@@ -321,7 +323,7 @@ def test_goods_that_arrived_where_the_shop_books_itself_take_nobodys_date_before
 
 def test_where_the_shop_books_itself_what_an_order_takes_is_promised_to_nobody_else(now):
     from backorders.services.checkout import Line, check_out
-    from backorders.services.stock import set_selling_policy
+    from backorders.services.terms import set_selling_policy
 
     crate = Warehoused.objects.create(name="crate")
     Inventory.objects.create(product=crate, quantity=3)
@@ -335,7 +337,8 @@ def test_where_the_shop_books_itself_what_an_order_takes_is_promised_to_nobody_e
 
 
 def test_what_was_shipped_where_the_shop_books_itself_is_promised_to_nobody_else(now):
-    from backorders.services.stock import set_selling_policy, stock_changed
+    from backorders.services.stock import stock_changed
+    from backorders.services.terms import set_selling_policy
 
     crate = Warehoused.objects.create(name="crate")
     Inventory.objects.create(product=crate, quantity=0)

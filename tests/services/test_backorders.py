@@ -11,8 +11,9 @@ from backorders.queries.availability import availability_of
 from backorders.queries.backorders import places_of
 from backorders.services.backorders import cancel_backorder, place_backorder, ship_backorder
 from backorders.services.locks import anchor_of
-from backorders.services.stock import set_selling_policy, stock_changed
+from backorders.services.stock import stock_changed
 from backorders.services.supply import expect_delivery, receive_delivery
+from backorders.services.terms import set_selling_policy
 from tests.factories import ProductFactory
 from tests.hosts.models import Inventory, Product, Warehoused
 

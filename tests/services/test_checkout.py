@@ -7,8 +7,8 @@ import pytest
 from backorders.errors import KeyReused, LimitReached, NotOrderable
 from backorders.models import Backorder, StockEvent
 from backorders.services.checkout import Line, check_out
-from backorders.services.stock import set_selling_policy
 from backorders.services.supply import expect_delivery
+from backorders.services.terms import set_selling_policy
 from tests.factories import ProductFactory
 from tests.hosts.models import Download, Product
 from tests.stories import a_mug, announce, order

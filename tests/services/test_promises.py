@@ -9,8 +9,9 @@ from backorders.models import Promise
 from backorders.services.backorders import place_backorder
 from backorders.services.locks import anchor_of
 from backorders.services.promises import keep_promises, must_move
-from backorders.services.stock import change_terms, sweep_stock
+from backorders.services.stock import sweep_stock
 from backorders.services.supply import cancel_delivery, move_delivery, refresh_forecasts
+from backorders.services.terms import change_terms
 from tests.stories import DAY, TODAY, a_mug, announce, arrive, line, order
 
 pytestmark = pytest.mark.django_db

@@ -77,7 +77,8 @@ def test_a_changed_head_start_moves_every_line_to_its_new_place(mug, now, settin
 
 
 def test_units_held_where_the_shop_books_itself_are_counted_from_the_lines(now):
-    from backorders.services.stock import set_selling_policy, stock_changed
+    from backorders.services.stock import stock_changed
+    from backorders.services.terms import set_selling_policy
 
     crate = Warehoused.objects.create(name="crate")
     Inventory.objects.create(product=crate, quantity=0)

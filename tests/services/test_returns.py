@@ -6,7 +6,8 @@ from backorders.errors import InvalidQuantity, NotEnoughLeft, NotSellable
 from backorders.models import StockEvent
 from backorders.queries.availability import availability_of
 from backorders.services.locks import anchor_of
-from backorders.services.stock import return_units, set_on_hand, set_selling_policy, write_off
+from backorders.services.stock import return_units, set_on_hand, write_off
+from backorders.services.terms import set_selling_policy
 from tests.factories import ProductFactory, told, waiting_for
 from tests.hosts.models import Poster, Product, Vehicle
 from tests.stories import a_mug, arrive, given, order

@@ -7,7 +7,8 @@ from backorders.models import Backorder, StockItem
 from backorders.services.backorders import place_backorder
 from backorders.services.locks import anchor_of
 from backorders.services.shelf import Shelf
-from backorders.services.stock import set_on_hand, set_selling_policy, sweep_stock
+from backorders.services.stock import set_on_hand, sweep_stock
+from backorders.services.terms import set_selling_policy
 from backorders.shop.fields import FieldAdapter
 from tests.factories import ProductFactory
 from tests.hosts.models import Download, Inventory, Poster, Product, Warehoused

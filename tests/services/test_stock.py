@@ -13,7 +13,8 @@ from django.test.utils import CaptureQueriesContext
 from backorders.errors import InvalidPolicy, InvalidQuantity, StockUnreadable
 from backorders.models import OutgoingMail, Restock, StockEvent, StockItem
 from backorders.services.locks import anchor_of
-from backorders.services.stock import set_on_hand, set_selling_policy, stock_changed, sweep_stock
+from backorders.services.stock import set_on_hand, stock_changed, sweep_stock
+from backorders.services.terms import set_selling_policy
 from tests.factories import ProductFactory, SubscriptionFactory, waiting_for
 from tests.hosts.models import Cloth, Imported, Kept, Poster, Product, ProductProxy
 

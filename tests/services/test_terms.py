@@ -14,14 +14,9 @@ from backorders.models import Backorder, CategoryTerms, StockItem, Supplier
 from backorders.queries.availability import availability_for, availability_of, terms_of_item
 from backorders.services.checkout import Line, check_out
 from backorders.services.locks import anchor_of
-from backorders.services.stock import (
-    change_terms,
-    clear_category_terms,
-    set_category_terms,
-    set_selling_policy,
-    sweep_stock,
-)
+from backorders.services.stock import sweep_stock
 from backorders.services.supply import expect_delivery, receive_delivery
+from backorders.services.terms import change_terms, clear_category_terms, set_category_terms, set_selling_policy
 from tests.factories import ProductFactory
 from tests.hosts.models import Product, Vehicle
 from tests.stories import DAY, TODAY, a_mug, announce, arrive, given, line, order

@@ -8,8 +8,8 @@ from backorders.domain.windows import Window
 from backorders.errors import DeliveryClosed
 from backorders.models import Backorder, Delivery, OutgoingMail, Promise
 from backorders.services.backorders import place_backorder
-from backorders.services.stock import set_selling_policy
 from backorders.services.supply import cancel_delivery, expect_delivery, move_delivery, receive_delivery
+from backorders.services.terms import set_selling_policy
 from backorders.services.trial import dates_after, refusal_of, unless_changed
 from backorders.signals import promise_moved
 from tests.conftest import NOW

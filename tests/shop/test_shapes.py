@@ -117,7 +117,7 @@ def test_an_empty_shelf_is_seen_filling_and_the_first_in_line_are_told(make, wor
 @pytest.mark.parametrize("make", SHAPES, ids=lambda make: make.__name__)
 def test_a_delivery_serves_the_queue_before_it_is_for_sale(make, now):
     from backorders.services.backorders import place_backorder
-    from backorders.services.stock import set_selling_policy
+    from backorders.services.terms import set_selling_policy
 
     thing = make(0)
     set_selling_policy(product=thing, policy="backorder")

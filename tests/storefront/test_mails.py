@@ -17,9 +17,10 @@ from backorders.services.backorders import cancel_backorder, place_backorder, sh
 from backorders.services.checkout import Line, check_out
 from backorders.services.locks import anchor_of
 from backorders.services.outbox import drain
-from backorders.services.stock import set_selling_policy, sweep_stock
+from backorders.services.stock import sweep_stock
 from backorders.services.subscriptions import subscribe
 from backorders.services.supply import expect_delivery, receive_delivery, undo_receipt
+from backorders.services.terms import set_selling_policy
 from backorders.services.waves import release_waves
 from tests.factories import ProductFactory, waiting_for
 from tests.hosts.models import Product
