@@ -34,7 +34,7 @@ def test_many_items_cost_two_queries(django_assert_num_queries, now):
     with django_assert_num_queries(2):
         coming = coming_for(ids, today=TODAY)
 
-    assert [coming[item_id].units for item_id in ids] == [2] * 10
+    assert [coming[item_id].horizon.units for item_id in ids] == [2] * 10
 
 
 def test_only_what_is_outstanding_is_on_its_way(now):
@@ -42,10 +42,10 @@ def test_only_what_is_outstanding_is_on_its_way(now):
     delivery = announce(mug, 5, 3)
     receive_delivery(delivery_id=delivery.id, quantity=2, now=now)
     item_id = anchor_of(mug).id
-    assert coming_for([item_id], today=TODAY)[item_id].units == 3
+    assert coming_for([item_id], today=TODAY)[item_id].horizon.units == 3
 
     receive_delivery(delivery_id=delivery.id, now=now)
-    assert coming_for([item_id], today=TODAY)[item_id].units == 0
+    assert coming_for([item_id], today=TODAY)[item_id].horizon.units == 0
 
 
 def test_seven_of_forty_in_the_may_delivery_are_left(now):
