@@ -109,6 +109,12 @@ class Settings:
     mail_batch: int = 50
     """How many mails one worker claims at a time."""
 
+    mail_rate: float | None = None
+    """Mails a second, all workers together, that the mail server is glad to take; ``None``: as fast as it answers."""
+
+    mail_rate_by_domain: Mapping[str, float] = field(default_factory=dict)
+    """The same by domain of recipients, such as ``{"gmail.com": 5}``; the others have no limit of their own."""
+
     mail_timeout: timedelta = timedelta(seconds=30)
     """How long to wait for the mail server where the shop sets no time-out itself."""
 

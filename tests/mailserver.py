@@ -18,6 +18,8 @@ class Sink:
         self.accepted = []
         self.raw = []
         self.answers = {}
+        self.to_all = []
+        """Answers to the next mails, after their text was taken in, whoever they are for."""
         self.seconds_a_mail = 0.0
 
     async def handle_RCPT(self, server, session, envelope, address, options):
@@ -30,6 +32,8 @@ class Sink:
     async def handle_DATA(self, server, session, envelope):
         message = email.message_from_bytes(envelope.content, policy=email.policy.default)
         await asyncio.sleep(self.seconds_a_mail)
+        if self.to_all:
+            return self.to_all.pop(0)
         self.accepted.append(message)
         self.raw.append(envelope.content)
         return "250 taken"

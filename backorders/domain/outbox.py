@@ -29,11 +29,37 @@ class Outcome(StrEnum):
     """What the mail server said."""
 
     ACCEPTED = "accepted"
+
     TRY_LATER = "try_later"
+    """Not this mail, not now: a full mailbox, greylisting, a template that raised."""
+
     REFUSED = "refused"
+    """Not this mail, ever."""
+
+    NO_MAILBOX = "no_mailbox"
+    """Nobody lives there: no mail ever again."""
+
     UNKNOWN = "unknown"
+    """It may have gone out, and nobody told us."""
+
+    FAILED = "failed"
+    """The server's own trouble; it may pass."""
+
+    THROTTLED = "throttled"
+    """Too many from us: everything waits as long as the server says."""
+
+    DENIED = "denied"
+    """It does not know us (any more): everything waits, and staff have to do something."""
+
     UNREACHABLE = "unreachable"
     """There was no connection: nothing went out, and it is no mail's fault."""
+
+
+SHUTS = frozenset({Outcome.THROTTLED, Outcome.DENIED, Outcome.UNREACHABLE})
+"""Answers after which nothing more is tried for a while, and for which no mail is charged an attempt."""
+
+SERVERS_FAULT = frozenset({Outcome.FAILED, Outcome.UNKNOWN})
+"""Answers that say something about the server: so many in a row open the circuit breaker."""
 
 
 URGENT = 0
@@ -49,8 +75,32 @@ PRIORITY = {
     MailKind.BACK_IN_STOCK: BULK,
 }
 
-PAUSE_UNREACHABLE = timedelta(seconds=30)
-"""How long to leave a mail server alone that cannot be reached; no attempt is charged."""
+BREAKS_AFTER = 20
+"""Failures of the server in a row, whatever the mail, after which it is left alone."""
+
+LONGEST_PAUSE = timedelta(hours=1)
+"""However long a server asks for."""
+
+_BREAK = timedelta(minutes=5)
+_PAUSE_DENIED = timedelta(minutes=5)
+_PAUSE_THROTTLED = timedelta(seconds=60)
+_UNREACHABLE = (5, 10, 20, 40, 60)
+
+
+def pause_of_all(outcome: Outcome, *, failures: int, asked_for: timedelta | None = None) -> timedelta | None:
+    """How long all mail waits after this answer; ``None`` when only the one mail does, or nothing has to wait.
+
+    ``failures``: how often in a row the server has failed us, this time counted. ``asked_for``: its own word for how long.
+    A server that is back after a pause gets one try; if that fails too, the next pause begins.
+    """
+    if outcome is Outcome.THROTTLED:
+        return min(max(asked_for or _PAUSE_THROTTLED, timedelta(seconds=1)), LONGEST_PAUSE)
+    if outcome is Outcome.DENIED:
+        return _PAUSE_DENIED
+    if outcome is Outcome.UNREACHABLE:
+        return timedelta(seconds=_UNREACHABLE[min(max(failures, 1), len(_UNREACHABLE)) - 1])
+    return _BREAK if outcome in SERVERS_FAULT and failures >= BREAKS_AFTER else None
+
 
 _PAUSES = (30, 120, 600, 3600, 4 * 3600)
 
@@ -62,3 +112,11 @@ def pause_before(attempt: int, *, jitter: float) -> timedelta:
     """
     longest = _PAUSES[min(max(attempt, 1), len(_PAUSES)) - 1]
     return timedelta(seconds=longest * (0.1 + 0.9 * jitter))
+
+
+def refill(*, tokens: float, seconds: float, rate: float) -> float:
+    """What a token bucket holds ``seconds`` after it held ``tokens``: ``rate`` more a second, a second's worth at most, one at least.
+
+    A clock that was put back fills nothing.
+    """
+    return min(tokens + rate * max(0.0, seconds), max(1.0, rate))

@@ -3,7 +3,7 @@
 from backorders.models.alternatives import Alternative
 from backorders.models.backorders import Allocation, Backorder, Promise
 from backorders.models.checkout import PlacedOrder
-from backorders.models.outbox import OutgoingMail, SuppressedAddress
+from backorders.models.outbox import MailLane, OutgoingMail, SuppressedAddress
 from backorders.models.stock import CategoryTerms, StockEvent, StockItem
 from backorders.models.subscriptions import Subscription, SubscriptionToken
 from backorders.models.supply import ClosedDay, Delivery, DeliveryRevision, Supplier
@@ -17,6 +17,7 @@ __all__ = [
     "ClosedDay",
     "Delivery",
     "DeliveryRevision",
+    "MailLane",
     "OutgoingMail",
     "PlacedOrder",
     "Promise",

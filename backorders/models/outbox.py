@@ -100,6 +100,30 @@ class OutgoingMail(models.Model):
         return f"{self.get_kind_display()} · {self.get_state_display()}"
 
 
+ALL = ""
+"""The name of the lane of all mail."""
+
+
+class MailLane(models.Model):
+    """A way that mail takes and at which it can be held up: all of it (no name), or what goes to one domain of recipients."""
+
+    name = models.CharField(_("domain"), max_length=253, unique=True, blank=True)
+    is_stopped = models.BooleanField(_("stopped by staff"), default=False)
+    paused_until = models.DateTimeField(_("paused until"), null=True)
+    reason = models.CharField(_("why"), max_length=300, blank=True, default="")
+    failures = models.PositiveIntegerField(_("failures in a row"), default=0)
+    tokens = models.FloatField(null=True)
+    """Mails that may leave at once, as of ``filled_at``, where ``MAIL_RATE`` sets a pace."""
+    filled_at = models.DateTimeField(null=True)
+
+    class Meta:
+        verbose_name = _("way of mail")
+        verbose_name_plural = _("ways of mail")
+
+    def __str__(self) -> str:
+        return self.name or str(_("all mail"))
+
+
 class SuppressedAddress(models.Model):
     """An address that bounced or complained. Never mailed again until staff remove the row."""
 

@@ -23,10 +23,12 @@ from backorders.domain.availability import Availability
 from backorders.domain.headers import one_line
 from backorders.domain.outbox import MailKind, MailState
 from backorders.domain.tokens import Purpose
-from backorders.models import Backorder, OutgoingMail, StockItem, Subscription, SuppressedAddress
+from backorders.models import Backorder, MailLane, OutgoingMail, StockItem, Subscription, SuppressedAddress
+from backorders.models.outbox import ALL
 from backorders.models.stock import attach_products
 from backorders.queries.availability import availability_of_items
 from backorders.queries.backorders import Place, orders_of, places_of_lines, units_kept
+from backorders.queries.clock import database_now
 from backorders.queries.stock import describe_items
 from backorders.queries.subscriptions import confirmed_together
 from backorders.shop import Described
@@ -155,6 +157,29 @@ def _verdict_on_return(mail: OutgoingMail, facts: Facts) -> Verdict:
 
 def _if(is_true: bool, otherwise: str) -> Verdict:
     return TRUE if is_true else Verdict(False, MailState.CANCELLED, otherwise)
+
+
+# may any of it leave
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldUp:
+    """Why nothing leaves just now. ``until``: when it is tried again; ``None`` where staff stopped it."""
+
+    reason: str
+    until: datetime | None
+
+
+def held_up() -> HeldUp | None:
+    """This will say whether all mail is held up, and why."""
+    lane = MailLane.objects.filter(name=ALL).first()
+    if lane is None:
+        return None
+    if lane.is_stopped:
+        return HeldUp(reason=lane.reason, until=None)
+    if lane.paused_until is not None and lane.paused_until > database_now():
+        return HeldUp(reason=lane.reason, until=lane.paused_until)
+    return None
 
 
 # what it says

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import smtplib
 from dataclasses import dataclass
+from datetime import timedelta
+from email.utils import parsedate_to_datetime
 from typing import Any
+from uuid import NAMESPACE_URL, uuid5
 
 from django.core import mail
+from django.core.exceptions import ImproperlyConfigured
 from django.core.mail import EmailMultiAlternatives
+from django.utils import timezone
 
 from backorders.conf import conf
 from backorders.domain.headers import one_line
@@ -17,11 +23,15 @@ from backorders.domain.outbox import Outcome
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What became of one message. ``provider_id``: the provider's own name for it, where it has one."""
+    """What became of one message. ``provider_id``: the provider's own name for it, where it has one.
+
+    ``asked_for``: how long the server wants to be left alone, where it says so.
+    """
 
     outcome: Outcome
     note: str = ""
     provider_id: str = ""
+    asked_for: timedelta | None = None
 
 
 class Mailer:
@@ -42,8 +52,9 @@ class Mailer:
             if self._connection is None:
                 self._connection = open_connection()
         except Exception as trouble:
-            return Answer(Outcome.UNREACHABLE, note_of(trouble))
+            return Answer(_outcome_of_opening(trouble), note_of(trouble))
         try:
+            _make_repeatable(self._connection, message)
             self._connection.send_messages([message])
         except Exception as trouble:
             self._close()
@@ -67,25 +78,68 @@ def open_connection() -> Any:
     return connection
 
 
+def _outcome_of_opening(trouble: Exception) -> Outcome:
+    if isinstance(trouble, smtplib.SMTPAuthenticationError) and trouble.smtp_code >= 500:
+        return Outcome.DENIED
+    if isinstance(trouble, ImproperlyConfigured):
+        return Outcome.DENIED
+    return Outcome.UNREACHABLE
+
+
+def _make_repeatable(connection: Any, message: EmailMultiAlternatives) -> None:
+    """The same mail again, after a crash, is no second mail where the provider takes a key for that."""
+    provider, key = getattr(connection, "esp_name", ""), message.extra_headers.get("Message-ID", "").strip("<>")
+    if provider == "Resend":  # a header of the call, not of the mail: Anymail has no way to say that
+        connection.session.headers["Idempotency-Key"] = key
+    elif provider == "Brevo":
+        message.extra_headers["idempotencyKey"] = str(uuid5(NAMESPACE_URL, key))
+
+
 def classify(trouble: Exception) -> Answer:
-    """This will say what an error means for the mail: try later, give up, or nobody knows whether it went out."""
+    """This will say what an error means: for this mail, or for all of them, and whether anybody knows that it went out."""
     note = note_of(trouble)
     if isinstance(trouble, smtplib.SMTPRecipientsRefused):
-        codes = [code for code, _ in trouble.recipients.values()]
-        return Answer(Outcome.REFUSED if codes and min(codes) >= 500 else Outcome.TRY_LATER, note)
-    if isinstance(trouble, smtplib.SMTPSenderRefused):
-        return Answer(Outcome.TRY_LATER, note)  # our own address is wrong: no recipient's fault
-    if isinstance(trouble, smtplib.SMTPDataError):
-        return Answer(Outcome.REFUSED if trouble.smtp_code >= 500 else Outcome.TRY_LATER, note)
+        [(code, told), *_] = [*trouble.recipients.values(), (0, b"")]
+        return Answer(_refused_recipient(code, told), note)
+    if isinstance(trouble, (smtplib.SMTPSenderRefused, smtplib.SMTPDataError)):
+        return Answer(_refused_mail(trouble), note)
     if type(trouble).__module__.startswith("anymail."):
-        return Answer(_anymail_outcome(trouble), note)
+        return _said_by_provider(trouble, note)
+    if isinstance(trouble, smtplib.SMTPAuthenticationError):
+        return Answer(Outcome.DENIED, note)
     if isinstance(trouble, (smtplib.SMTPServerDisconnected, TimeoutError)):
         return Answer(Outcome.UNKNOWN, note)
     if isinstance(trouble, (smtplib.SMTPException, OSError)):
-        return Answer(Outcome.TRY_LATER, note)
+        return Answer(Outcome.FAILED, note)
     if isinstance(trouble, ValueError):  # a header or an address that cannot be written, now or later
         return Answer(Outcome.REFUSED, note)
-    return Answer(Outcome.TRY_LATER, note)  # a provider's own kind of error: nobody's mail is given up for it
+    return Answer(Outcome.FAILED, note)  # a provider's own kind of error: nobody's mail is given up for it
+
+
+_NOBODY_THERE = {550, 551, 553}
+_WANTS_LESS = {421, 432}
+
+
+def _refused_recipient(code: int, told: bytes | str) -> Outcome:
+    """RFC 3463: X.1 is about the address, X.2 about the mailbox (X.2.2 is full), X.7 about what the server thinks of us."""
+    if code < 500:
+        return Outcome.TRY_LATER
+    text = told.decode("ascii", "replace") if isinstance(told, bytes) else told
+    status = re.match(r"\s*5\.(\d+)\.(\d+)", text)
+    if status is None:
+        return Outcome.NO_MAILBOX if code in _NOBODY_THERE else Outcome.REFUSED
+    is_gone = status[1] == "1" or (status[1], status[2]) == ("2", "1")
+    return Outcome.NO_MAILBOX if is_gone else Outcome.REFUSED
+
+
+def _refused_mail(trouble: smtplib.SMTPResponseException) -> Outcome:
+    if trouble.smtp_code in _WANTS_LESS:
+        return Outcome.THROTTLED
+    if trouble.smtp_code == 530 or trouble.smtp_code == 535:
+        return Outcome.DENIED
+    if isinstance(trouble, smtplib.SMTPSenderRefused):
+        return Outcome.FAILED  # our own address is wrong: no recipient's fault
+    return Outcome.REFUSED if trouble.smtp_code >= 500 else Outcome.TRY_LATER
 
 
 def note_of(trouble: Exception) -> str:
@@ -93,18 +147,47 @@ def note_of(trouble: Exception) -> str:
     return one_line(f"{type(trouble).__name__}: {trouble}", longest=300)
 
 
-def _anymail_outcome(trouble: Exception) -> Outcome:
+_NEVER = {"AnymailInvalidAddress", "AnymailUnsupportedFeature", "AnymailSerializationError"}
+
+
+def _said_by_provider(trouble: Exception, note: str) -> Answer:
     name, status = type(trouble).__name__, getattr(trouble, "status_code", None)
-    if name in {
-        "AnymailRecipientsRefused",
-        "AnymailInvalidAddress",
-        "AnymailUnsupportedFeature",
-        "AnymailSerializationError",
-    }:
-        return Outcome.REFUSED
+    if name == "AnymailRecipientsRefused":
+        return Answer(Outcome.NO_MAILBOX, note)
+    if name in _NEVER:
+        return Answer(Outcome.REFUSED, note)
+    if name == "AnymailConfigurationError" or status in (401, 403):
+        return Answer(Outcome.DENIED, note)
+    if status == 429:
+        return Answer(Outcome.THROTTLED, note, asked_for=_retry_after(trouble))
     if status is None:
-        return Outcome.UNKNOWN if "Timeout" in type(trouble.__cause__).__name__ else Outcome.TRY_LATER
-    return Outcome.REFUSED if status in (400, 404, 406, 413, 422) else Outcome.TRY_LATER
+        return Answer(_lost_connection(trouble.__cause__), note)
+    return Answer(Outcome.REFUSED if status in (400, 404, 406, 413, 422) else Outcome.FAILED, note)
+
+
+def _lost_connection(cause: BaseException | None) -> Outcome:
+    """No connection, no mail; a reply that never came may have had one."""
+    name = type(cause).__name__
+    if name in ("ConnectTimeout", "SSLError", "ProxyError") or (
+        name == "ConnectionError" and "establish" in str(cause)
+    ):
+        return Outcome.UNREACHABLE
+    return (
+        Outcome.UNKNOWN
+        if name in ("ReadTimeout", "Timeout", "ConnectionError", "ChunkedEncodingError")
+        else Outcome.FAILED
+    )
+
+
+def _retry_after(trouble: Exception) -> timedelta | None:
+    """RFC 9110: seconds, or a date."""
+    told = getattr(getattr(trouble, "response", None), "headers", {}).get("retry-after", "")
+    if str(told).strip().isdecimal():
+        return timedelta(seconds=min(int(told), 86400))
+    try:
+        return parsedate_to_datetime(str(told)) - timezone.now()
+    except (TypeError, ValueError):
+        return None
 
 
 def probe_message(address: str) -> EmailMultiAlternatives:

@@ -16,12 +16,15 @@ from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from backorders.conf import conf
-from backorders.domain.outbox import PAUSE_UNREACHABLE, PRIORITY, MailKind, MailState, Outcome, pause_before
+from backorders.domain.outbox import PRIORITY, SHUTS, MailKind, MailState, Outcome, pause_before
 from backorders.domain.tokens import Purpose, digest_of, new_token
 from backorders.models import OutgoingMail, Subscription, SubscriptionToken, SuppressedAddress
+from backorders.models.outbox import ALL
 from backorders.models.subscriptions import SubscriptionQuerySet
+from backorders.queries.clock import database_now
 from backorders.queries.outbox import DOORS, Facts, Tokens, Verdict, facts_for, message_for, recipient_of, verdict_on
 from backorders.services.announce import announce
+from backorders.services.gate import Gate, domains_with_a_pace, give_back, open_gate, take
 from backorders.services.locks import locked_item
 from backorders.services.mailer import Answer, Mailer, note_of
 from backorders.services.wake import wake
@@ -42,8 +45,10 @@ class Delivered:
     counts: dict[str, int] = field(default_factory=dict)
     is_unfinished: bool = False
     """Time ran out before the work did."""
-    is_down: bool = False
-    """The mail server could not be reached."""
+    tried: int = 0
+    """Mails that the server was told."""
+    opens_in: float | None = None
+    """Seconds until more may leave, where a pace or a pause holds mail back and that is known."""
 
     def add(self, state: str) -> None:
         self.counts[state] = self.counts.get(state, 0) + 1
@@ -127,17 +132,20 @@ def never() -> bool:
 def deliver_due(*, limit: int | None = None, is_over: Callable[[], bool] = never) -> Delivered:
     """This will send up to ``limit`` due mails (default ``MAIL_BATCH``) and return what became of them.
 
-    ``is_over`` is asked before each mail; what is left then goes back into the queue. Safe to run any number of times at
-    once. A process killed between the server's "accepted" and our mark sends that one mail twice
+    Fewer, or none, while mail is stopped, paused after trouble, or faster than ``MAIL_RATE``. ``is_over`` is asked before
+    each mail; what is left then goes back into the queue. Safe to run any number of times at once. A process killed between the server's "accepted" and our mark sends that one mail twice
     (``ON_UNKNOWN = "resend"``) or leaves it for staff (``"hold"``); none is ever lost.
     """
     done = Delivered()
-    mails = _claim(limit or conf.mail_batch)
+    gate = open_gate(limit or conf.mail_batch)
+    done.opens_in = gate.opens_in
+    mails = _claim(gate.room) if gate.room else []
     if mails:
         with Mailer() as mailer:
             for batch in _with_facts(mails):
-                _deliver(batch, mailer, done, is_over)
+                _deliver(batch, mailer, gate, done, is_over)
         _put_back(mails)
+    give_back(ALL, gate.room - done.tried, rate=conf.mail_rate)
     return done
 
 
@@ -164,18 +172,38 @@ def _with_facts(mails: list[OutgoingMail]) -> Iterator[Batch]:
             yield Batch([mail], None, note_of(trouble))
 
 
-def _deliver(batch: Batch, mailer: Mailer, done: Delivered, is_over: Callable[[], bool]) -> None:
+def _deliver(batch: Batch, mailer: Mailer, gate: Gate, done: Delivered, is_over: Callable[[], bool]) -> None:
     facts = batch.facts
     if facts is None:
         for mail in batch.mails:
             done.add(_settle(mail, Answer(Outcome.TRY_LATER, batch.trouble)) if _mark_sending(mail) else LOST)
         return
-    true = [mail for mail in batch.mails if _stays(mail, verdict_on(mail, facts), done)]
+    true = _within_pace([mail for mail in batch.mails if _stays(mail, verdict_on(mail, facts), done)])
     tokens = _new_tokens(true, timezone.now())
     for mail in true:
-        if done.is_down or is_over():
+        if gate.is_shut or is_over():
             return
-        done.add(_send(mail, facts, tokens.get(mail.id, {}), mailer, done))
+        done.add(_send(mail, facts, tokens.get(mail.id, {}), mailer, gate, done))
+
+
+def _within_pace(mails: list[OutgoingMail]) -> list[OutgoingMail]:
+    """Those that may leave now, by the pace of their recipients' domain; the others come again when it is their turn."""
+    paces = domains_with_a_pace()
+    by_domain: dict[str, list[OutgoingMail]] = {}
+    for mail in mails if paces else []:
+        domain = recipient_of(mail).email_key.rpartition("@")[2]
+        if domain in paces:
+            by_domain.setdefault(domain, []).append(mail)
+    too_many: set[int] = set()
+    for domain, some in sorted(by_domain.items()):
+        room, opens_in = take(domain, len(some), rate=paces[domain])
+        for place, mail in enumerate(some[room:]):
+            turn = database_now() + timedelta(seconds=(opens_in or 0.0) + place / paces[domain])
+            _mine(mail, MailState.LEASED).update(
+                state=MailState.QUEUED, due_at=turn, lease_token=None, leased_until=None
+            )
+            too_many.add(mail.id)
+    return [mail for mail in mails if mail.id not in too_many]
 
 
 def _put_back(mails: list[OutgoingMail]) -> None:
@@ -185,38 +213,31 @@ def _put_back(mails: list[OutgoingMail]) -> None:
 
 
 def drain(*, seconds: float, is_stopping: Callable[[], bool] = never) -> Delivered:
-    """This will deliver batch after batch until nothing is due, ``seconds`` have passed, or the mail server is gone."""
+    """This will deliver batch after batch until nothing is due, ``seconds`` have passed, or mail is held up for longer."""
     whole, end = Delivered(), time.monotonic() + seconds
 
     def is_over() -> bool:
         return is_stopping() or time.monotonic() >= end
 
-    while (done := deliver_due(is_over=is_over)).total:
+    while (done := deliver_due(is_over=is_over)).total or _opens_soon(done, end):
         for state, count in done.counts.items():
             whole.counts[state] = whole.counts.get(state, 0) + count
         if is_over():
             whole.is_unfinished = True
             break
-        if done.is_down:
-            break
+        if not done.total and done.opens_in:
+            time.sleep(min(done.opens_in, 0.5))
     return whole
 
 
+def _opens_soon(done: Delivered, end: float) -> bool:
+    """Is it worth waiting? Only when some mail is due, and more may leave before the time is over."""
+    if done.opens_in is None or time.monotonic() + done.opens_in >= end:
+        return False
+    return OutgoingMail.objects.filter(state=MailState.QUEUED, due_at__lte=database_now() + CLOCK_SKEW).exists()
+
+
 # claiming
-
-
-def database_now() -> datetime:
-    """The one clock by which mails are due and leases end: two workers may disagree about the time, the database does not."""
-    with connection.cursor() as cursor:
-        if connection.vendor == "sqlite":
-            cursor.execute("SELECT strftime('%Y-%m-%d %H:%M:%f', 'now')")
-        else:
-            cursor.execute(
-                "SELECT CURRENT_TIMESTAMP(6)" if connection.vendor == "mysql" else "SELECT clock_timestamp()"
-            )
-        value = cursor.fetchone()[0]
-    moment = datetime.fromisoformat(value) if isinstance(value, str) else value
-    return moment if timezone.is_aware(moment) else timezone.make_aware(moment, timezone.get_fixed_timezone(0))
 
 
 def _claim(limit: int) -> list[OutgoingMail]:
@@ -309,7 +330,7 @@ def _mark_sending(mail: OutgoingMail) -> bool:
     return is_ours
 
 
-def _send(mail: OutgoingMail, facts: Facts, tokens: Tokens, mailer: Mailer, done: Delivered) -> str:
+def _send(mail: OutgoingMail, facts: Facts, tokens: Tokens, mailer: Mailer, gate: Gate, done: Delivered) -> str:
     """One mail: marked before the call and again after it. One row's trouble stays its own."""
     if not _mark_sending(mail):
         return LOST
@@ -318,20 +339,27 @@ def _send(mail: OutgoingMail, facts: Facts, tokens: Tokens, mailer: Mailer, done
     except Exception as trouble:
         log.exception("Mail %s cannot be written.", mail.id)
         return _settle(mail, Answer(Outcome.TRY_LATER, note_of(trouble)))
+    done.tried += 1
     answer = mailer.send(message)
-    done.is_down = answer.outcome is Outcome.UNREACHABLE
-    return _settle(mail, answer)
+    pause = gate.note(answer.outcome, note=answer.note, asked_for=answer.asked_for)
+    return _settle(mail, answer, pause=pause)
 
 
-def _settle(mail: OutgoingMail, answer: Answer) -> str:
+def _settle(mail: OutgoingMail, answer: Answer, *, pause: timedelta = timedelta(0)) -> str:
+    """``pause``: how long all mail waits after this answer."""
     if answer.outcome is Outcome.ACCEPTED:
         marks = {"state": MailState.SENT, "sent_at": timezone.now(), "provider_id": answer.provider_id, "note": ""}
         _mine(mail, MailState.SENDING).update(**marks, lease_token=None, leased_until=None)
         announce(mail_sent, mail_id=mail.id, kind=mail.kind)
         return MailState.SENT
-    if answer.outcome is Outcome.UNREACHABLE:
-        log.warning("The mail server cannot be reached (%s). All mail waits and is tried again soon.", answer.note)
-        return _queue_again(mail, PAUSE_UNREACHABLE, answer.note, attempts=mail.attempts - 1)
+    if answer.outcome in SHUTS:  # charged nothing; but another mail is tried first, in case it is this one's fault
+        return _queue_again(mail, pause, answer.note, attempts=mail.attempts - 1)
+    if answer.outcome is Outcome.NO_MAILBOX:
+        suppress(
+            email_key=recipient_of(mail).email_key, reason="the mail server knows no such address", now=timezone.now()
+        )
+        _end(mail, MailState.SUPPRESSED, answer.note)
+        return MailState.SUPPRESSED
     if answer.outcome is Outcome.REFUSED or mail.attempts >= conf.max_attempts:
         _end(mail, MailState.DEAD, answer.note)
         return MailState.DEAD

@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from backorders.domain.outbox import MailKind, MailState, Outcome
-from backorders.models import OutgoingMail, Subscription, SubscriptionToken
+from backorders.models import OutgoingMail, Subscription, SubscriptionToken, SuppressedAddress
 from backorders.services import outbox as service
 from backorders.services.mailer import Mailer, classify
 from backorders.services.outbox import deliver_due, drain, send_again, suppress
@@ -100,11 +100,23 @@ def test_a_busy_server_is_tried_again_later(server, now):
 
 def test_a_refused_recipient_is_given_up_and_stops_nobody_else(server, now):
     rows = queue_wave(3, now=now)
-    server.answers[rows[1].email] = "550 no such user"
+    server.answers[rows[1].email] = "550 5.7.1 not from you"
     drain(seconds=10)
 
     assert server.addresses == [rows[0].email, rows[2].email]
     assert OutgoingMail.objects.get(subscription=rows[1]).state == MailState.DEAD
+    assert not SuppressedAddress.objects.exists()
+
+
+def test_an_address_nobody_lives_at_is_never_mailed_again(server, now):
+    [row] = queue_wave(1, now=now)
+    server.answers[row.email] = "550 5.1.1 no such user"
+    drain(seconds=10)
+    row.refresh_from_db()
+
+    assert OutgoingMail.objects.get().state == MailState.SUPPRESSED
+    assert SuppressedAddress.objects.get().email_key == row.email_key
+    assert (row.state, row.closed_because) == (Subscription.State.CLOSED, Subscription.Closed.UNDELIVERABLE)
 
 
 def test_a_server_that_is_down_loses_nothing(now):
@@ -132,7 +144,7 @@ def test_a_mail_is_given_up_after_so_many_attempts(server, now):
 
 def test_staff_can_send_a_given_up_mail_again(server, now):
     [row] = queue_wave(1, now=now)
-    server.answers[row.email] = "550 no"
+    server.answers[row.email] = "550 5.7.1 no"
     drain(seconds=10)
     server.answers.clear()
 
@@ -233,7 +245,7 @@ def test_what_anymail_says_is_understood():
 
     busy = AnymailRequestsAPIError(response=Reply())
     busy.status_code = 429
-    assert classify(busy).outcome is Outcome.TRY_LATER
+    assert classify(busy).outcome is Outcome.THROTTLED
     busy.status_code = 422
     assert classify(busy).outcome is Outcome.REFUSED
 

@@ -1,0 +1,114 @@
+"""The gate in front of the mail server: stopped by staff, shut after trouble, and no wider than the pace the shop set.
+
+All of it stands in ``MailLane`` rows, so that every worker sees the same gate. Times are the database's.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.db import transaction
+from django.db.models import F
+
+from backorders.conf import conf
+from backorders.domain.outbox import SERVERS_FAULT, SHUTS, Outcome, pause_of_all, refill
+from backorders.models import MailLane
+from backorders.models.outbox import ALL
+from backorders.queries.clock import database_now
+from backorders.services.wake import wake
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True, kw_only=True)
+class Gate:
+    """What one batch may do. ``room``: mails that may leave now; ``opens_in``: seconds until there is more room, if that is known."""
+
+    room: int
+    opens_in: float | None = None
+    failures: int = 0
+    is_shut: bool = False
+
+    def note(self, outcome: Outcome, *, note: str = "", asked_for: timedelta | None = None) -> timedelta:
+        """This will remember an answer that says something about the server, and shut the gate for every worker if need be.
+
+        Returns how long all mail waits from now on.
+        """
+        if outcome not in SHUTS and outcome not in SERVERS_FAULT:
+            self._all_is_well()
+            return timedelta(0)
+        MailLane.objects.get_or_create(name=ALL)
+        lane = MailLane.objects.filter(name=ALL)
+        lane.update(failures=F("failures") + 1)
+        self.failures = lane.values_list("failures", flat=True)[0]
+        pause = pause_of_all(outcome, failures=self.failures, asked_for=asked_for)
+        if pause is None:
+            return timedelta(0)
+        self.is_shut = True
+        lane.update(paused_until=database_now() + pause, reason=note[:300])
+        level = logging.ERROR if outcome is Outcome.DENIED else logging.WARNING
+        log.log(level, "All mail waits for %d s: %s (%s)", pause.total_seconds(), _TOLD.get(outcome, "it failed"), note)
+        return pause
+
+    def _all_is_well(self) -> None:
+        if self.failures:
+            MailLane.objects.filter(name=ALL).update(failures=0, paused_until=None, reason="")
+            self.failures = 0
+
+
+_TOLD = {
+    Outcome.DENIED: "the mail server does not accept who we are; check its password or key",
+    Outcome.THROTTLED: "the mail server wants less mail",
+    Outcome.UNREACHABLE: "the mail server cannot be reached",
+}
+
+
+def open_gate(wanted: int) -> Gate:
+    """This will say how many of ``wanted`` mails may leave now, and take them off the pace; ``give_back`` what does not leave."""
+    lane = MailLane.objects.filter(name=ALL).first()
+    if lane is not None and lane.is_stopped:
+        return Gate(room=0, is_shut=True)
+    if lane is not None and lane.paused_until is not None and lane.paused_until > (clock := database_now()):
+        return Gate(room=0, opens_in=(lane.paused_until - clock).total_seconds(), is_shut=True)
+    room, opens_in = take(ALL, wanted, rate=conf.mail_rate)
+    return Gate(room=room, opens_in=opens_in, failures=lane.failures if lane is not None else 0)
+
+
+@transaction.atomic
+def take(name: str, wanted: int, *, rate: float | None) -> tuple[int, float | None]:
+    """This will take up to ``wanted`` mails off the pace of a lane: how many, and in how many seconds there is more if that is too few."""
+    if rate is None:
+        return wanted, None
+    lane, _ = MailLane.objects.get_or_create(name=name)
+    lane = MailLane.objects.select_for_update(of=("self",)).get(id=lane.id)
+    clock = database_now()
+    since = (clock - lane.filled_at).total_seconds() if lane.filled_at else float("inf")
+    tokens = refill(tokens=lane.tokens or 0.0, seconds=since, rate=rate)
+    granted = min(wanted, int(tokens))
+    MailLane.objects.filter(id=lane.id).update(tokens=tokens - granted, filled_at=clock)
+    return granted, None if granted == wanted else max(0.0, 1 - (tokens - granted)) / rate
+
+
+def give_back(name: str, unused: int, *, rate: float | None) -> None:
+    """Mails that did not leave after all may leave later."""
+    if rate is not None and unused > 0:
+        MailLane.objects.filter(name=name).update(tokens=F("tokens") + unused)
+
+
+def domains_with_a_pace() -> Mapping[str, float]:
+    """Mails a second, by domain of recipients, lower case."""
+    return {name.lower(): rate for name, rate in conf.mail_rate_by_domain.items()}
+
+
+def stop_mail(*, reason: str = "") -> None:
+    """This will hold all mail back until ``start_mail``; what is in the outbox keeps its place, and new mail is queued."""
+    MailLane.objects.update_or_create(name=ALL, defaults={"is_stopped": True, "reason": reason[:300]})
+
+
+def start_mail() -> None:
+    """This will let mail leave again, also where a pause after trouble is not over yet."""
+    MailLane.objects.filter(name=ALL).update(is_stopped=False, paused_until=None, failures=0, reason="")
+    wake("deliver_due_mail")

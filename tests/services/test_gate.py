@@ -1,0 +1,298 @@
+"""What the mail server says about all of our mail: pauses, the circuit breaker, the pace, and the switch that staff have."""
+
+import datetime as dt
+import http.server
+import json
+import threading
+import time
+from contextlib import contextmanager
+
+import pytest
+from django.test import override_settings
+from django.utils import timezone
+
+from backorders.domain.outbox import BREAKS_AFTER, MailState, Outcome, pause_of_all, refill
+from backorders.models import MailLane, OutgoingMail
+from backorders.queries.outbox import held_up
+from backorders.services.gate import start_mail, stop_mail
+from backorders.services.outbox import deliver_due, drain
+from tests.mailserver import free_port, mail_server, mail_settings
+from tests.services.test_outbox import queue_wave
+
+pytestmark = pytest.mark.django_db
+
+SECOND = dt.timedelta(seconds=1)
+SMTP = "django.core.mail.backends.smtp.EmailBackend"
+
+
+@pytest.fixture
+def server():
+    with mail_server() as sink:
+        yield sink
+
+
+def states():
+    return sorted(OutgoingMail.objects.values_list("state", "attempts"))
+
+
+def over():
+    """The pause is over, and whoever was told to wait is due."""
+    MailLane.objects.update(paused_until=timezone.now() - SECOND)
+    OutgoingMail.objects.filter(state=MailState.QUEUED).update(due_at=timezone.now())
+
+
+# the switch
+
+
+def test_staff_hold_all_mail_back_and_let_it_go(server, now):
+    queue_wave(3, now=now)
+    stop_mail(reason="the newsletter goes out")
+    drain(seconds=5)
+    assert (server.accepted, states()) == ([], [(MailState.QUEUED, 0)] * 3)
+    assert held_up().reason == "the newsletter goes out"
+    assert held_up().until is None
+
+    start_mail()
+    drain(seconds=5)
+    assert len(server.accepted) == 3
+    assert held_up() is None
+
+
+# pauses
+
+
+def test_a_server_that_cannot_be_reached_is_left_alone_and_nobody_is_charged(now):
+    with override_settings(**mail_settings(SMTP, host="127.0.0.1", port=free_port())):
+        queue_wave(60, now=now)
+        drain(seconds=5)
+        assert states() == [(MailState.QUEUED, 0)] * 60
+        assert held_up().until <= timezone.now() + 6 * SECOND
+        drain(seconds=1)
+        assert MailLane.objects.get().failures == 1
+
+
+def test_each_time_a_server_cannot_be_reached_it_is_left_alone_longer():
+    pauses = [pause_of_all(Outcome.UNREACHABLE, failures=n).total_seconds() for n in (1, 2, 3, 4, 5, 6, 1000)]
+
+    assert pauses == [5, 10, 20, 40, 60, 60, 60]
+
+
+def test_a_server_that_is_back_gets_everything(server, now):
+    rows = queue_wave(4, now=now)
+    with override_settings(**mail_settings(SMTP, host="127.0.0.1", port=free_port())):
+        drain(seconds=2)
+    over()
+    drain(seconds=10)
+
+    assert sorted(server.addresses) == sorted(row.email for row in rows)
+    assert (MailLane.objects.get().failures, held_up()) == (0, None)
+
+
+@pytest.mark.parametrize("answer", ["432 4.3.2 thread limit", "421 4.7.0 slow down"])
+def test_a_server_that_wants_less_is_given_less(server, now, answer):
+    queue_wave(5, now=now)
+    server.to_all = ["250 taken", answer]
+    drain(seconds=5)
+
+    assert states() == [(MailState.QUEUED, 0)] * 4 + [(MailState.SENT, 1)]
+    assert 50 * SECOND < held_up().until - timezone.now() <= 60 * SECOND
+
+
+def test_after_a_pause_another_mail_is_tried_first_in_case_it_was_this_ones_fault(server, now):
+    rows = queue_wave(3, now=now)
+    server.to_all = ["432 4.3.2 no"]
+    drain(seconds=5)
+    MailLane.objects.update(paused_until=timezone.now() - SECOND)
+    server.to_all = ["432 4.3.2 no"]
+    drain(seconds=5)
+    tried = OutgoingMail.objects.exclude(note="").values_list("subscription__email", flat=True)
+
+    assert set(tried) == {rows[0].email, rows[1].email}
+
+
+def test_a_password_that_is_wrong_charges_nobody_and_is_shouted_about(server, now, caplog):
+    queue_wave(3, now=now)
+    server.to_all = ["535 5.7.8 who are you"]
+    drain(seconds=5)
+
+    assert states() == [(MailState.QUEUED, 0)] * 3
+    assert [record.levelname for record in caplog.records if "check its password" in record.getMessage()] == ["ERROR"]
+
+
+# the circuit breaker
+
+
+def test_so_many_failures_in_a_row_open_the_breaker(server, now, settings):
+    settings.BACKORDERS = {**settings.BACKORDERS, "MAIL_TIMEOUT": dt.timedelta(seconds=1)}
+    queue_wave(2, now=now)
+    MailLane.objects.create(failures=BREAKS_AFTER - 1)
+    server.seconds_a_mail = 3.0
+    drain(seconds=5)
+
+    assert states() == [(MailState.QUEUED, 0), (MailState.QUEUED, 1)]
+    assert held_up().until > timezone.now() + 4 * 60 * SECOND
+
+
+def test_a_mail_that_leaves_closes_it(server, now):
+    queue_wave(1, now=now)
+    MailLane.objects.create(failures=BREAKS_AFTER + 3, paused_until=timezone.now() - SECOND)
+    drain(seconds=5)
+
+    assert MailLane.objects.get().failures == 0
+
+
+def test_refused_recipients_say_nothing_about_the_server(server, now):
+    rows = queue_wave(30, now=now)
+    for row in rows[:25]:
+        server.answers[row.email] = "550 5.7.1 no"
+    drain(seconds=20)
+
+    assert len(server.accepted) == 5
+    assert held_up() is None
+
+
+# the pace
+
+
+def test_a_bucket_fills_at_its_rate_and_no_further_than_a_second():
+    assert refill(tokens=0, seconds=0.5, rate=10) == 5
+    assert refill(tokens=8, seconds=60, rate=10) == 10
+    assert refill(tokens=0, seconds=1, rate=0.1) == pytest.approx(0.1)
+    assert refill(tokens=0, seconds=3600, rate=0.1) == 1
+    assert refill(tokens=3, seconds=-5, rate=10) == 3
+
+
+def test_all_workers_together_keep_the_pace(server, now, settings):
+    settings.BACKORDERS = {**settings.BACKORDERS, "MAIL_RATE": 10.0}
+    queue_wave(25, now=now)
+    start = time.monotonic()
+    drain(seconds=10)
+    seconds = time.monotonic() - start
+
+    assert len(server.accepted) == 25
+    assert seconds >= 1.4  # ten at once, then ten a second
+    assert deliver_due().total == 0
+
+
+def test_one_domain_has_a_pace_of_its_own_and_holds_up_nobody_else(server, now, settings):
+    settings.BACKORDERS = {**settings.BACKORDERS, "MAIL_RATE_BY_DOMAIN": {"Slow.example": 2}}
+    rows = queue_wave(8, now=now)
+    for row in rows[:6]:
+        name = f"{row.id}@slow.example"
+        type(row).objects.filter(id=row.id).update(email=name, email_key=name)
+    deliver_due()
+    waiting = list(OutgoingMail.objects.filter(state=MailState.QUEUED).order_by("due_at").values_list("due_at", flat=True))
+
+    assert len(server.accepted) == 4
+    assert len(waiting) == 4
+    assert waiting[-1] - waiting[0] == pytest.approx(1.5 * SECOND, abs=0.3 * SECOND)
+
+
+# a provider's HTTP API, through Anymail
+
+
+class Provider:
+    """A mail provider on a loopback port. ``answers``: status, headers and delay of the next calls."""
+
+    def __init__(self):
+        self.calls, self.accepted, self.answers = [], {}, []
+
+    def handle(self, key):
+        status, headers, delay = self.answers.pop(0) if self.answers else (200, {}, 0)
+        self.calls.append(key)
+        if status == 200:
+            self.accepted[key] = self.accepted.get(key, 0) + 1
+        return status, headers, delay
+
+
+@contextmanager
+def resend():
+    """As Resend does: a call that brings a key it knows is the same call again."""
+    provider = Provider()
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self):
+            self.rfile.read(int(self.headers["Content-Length"]))
+            status, headers, delay = provider.handle(self.headers.get("Idempotency-Key"))
+            time.sleep(delay)
+            self.send_response(status)
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(json.dumps({"id": "re_1"} if status == 200 else {"message": "no"}).encode())
+
+        def log_message(self, *_):
+            pass
+
+    service = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=service.serve_forever, daemon=True).start()
+    anymail = {
+        "RESEND_API_KEY": "re_key",
+        "RESEND_API_URL": f"http://127.0.0.1:{service.server_port}/",
+        "REQUESTS_TIMEOUT": 1,
+    }
+    try:
+        with override_settings(ANYMAIL=anymail, **mail_settings("anymail.backends.resend.EmailBackend")):
+            yield provider
+    finally:
+        service.shutdown()
+
+
+@pytest.fixture
+def provider():
+    with resend() as found:
+        yield found
+
+
+def test_a_provider_that_says_429_is_not_called_again_before_its_time(provider, now):
+    queue_wave(4, now=now)
+    provider.answers = [(200, {}, 0), (429, {"Retry-After": "2"}, 0)]
+    start = time.monotonic()
+    drain(seconds=1)
+    assert len(provider.calls) == 2
+    assert (held_up().until - timezone.now()).total_seconds() == pytest.approx(2, abs=0.5)
+
+    drain(seconds=8)
+    assert time.monotonic() - start >= 1.9
+    assert sum(provider.accepted.values()) == 4
+    assert states() == [(MailState.SENT, 1)] * 4
+
+
+def test_a_longer_pause_than_an_hour_is_not_believed(provider, now):
+    queue_wave(1, now=now)
+    provider.answers = [(429, {"Retry-After": "999999999999"}, 0)]
+    drain(seconds=1)
+
+    assert held_up().until - timezone.now() <= dt.timedelta(hours=1)
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_key_the_provider_does_not_know_charges_nobody(provider, now, status):
+    queue_wave(2, now=now)
+    provider.answers = [(status, {}, 0)]
+    drain(seconds=1)
+
+    assert (states(), len(provider.calls)) == ([(MailState.QUEUED, 0)] * 2, 1)
+
+
+def test_a_reply_that_never_comes_is_asked_for_again_under_the_same_key(provider, now):
+    queue_wave(1, now=now)
+    provider.answers = [(200, {}, 2)]
+    drain(seconds=1)
+    assert states() == [(MailState.QUEUED, 1)]
+    over()
+    drain(seconds=5)
+
+    [key] = provider.accepted
+    assert key.startswith("backorders.")
+    assert provider.accepted[key] == 2  # the provider was told the same key twice, and sends one mail
+    assert states() == [(MailState.SENT, 2)]
+
+
+def test_a_provider_that_is_not_there_charges_nobody(now):
+    anymail = {"RESEND_API_KEY": "re_key", "RESEND_API_URL": f"http://127.0.0.1:{free_port()}/", "REQUESTS_TIMEOUT": 1}
+    with override_settings(ANYMAIL=anymail, **mail_settings("anymail.backends.resend.EmailBackend")):
+        queue_wave(2, now=now)
+        drain(seconds=1)
+
+    assert states() == [(MailState.QUEUED, 0)] * 2
