@@ -8,6 +8,7 @@ from datetime import date, datetime, time, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
+from celery import current_app
 from django.apps import apps
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
@@ -61,7 +62,7 @@ def _names(given: Mapping[str, Any]) -> Iterator[CheckMessage]:
 def _values(given: Mapping[str, Any]) -> Iterator[CheckMessage]:
     defaults = Settings()
     for name, value in given.items():
-        if told := _wrong_calendar(str(name).lower(), value):
+        if told := _wrong_of_its_kind(str(name).lower(), value):
             yield Error(f"BACKORDERS['{name}'] = {value!r} {told}", id="backorders.E003")
             continue
         default = getattr(defaults, str(name).lower(), None)
@@ -88,7 +89,7 @@ def _values(given: Mapping[str, Any]) -> Iterator[CheckMessage]:
             yield Error(f"BACKORDERS['{name}'] = {value!r} has to be text.", id="backorders.E003")
 
 
-def _wrong_calendar(name: str, value: Any) -> str:
+def _wrong_of_its_kind(name: str, value: Any) -> str:
     """What is wrong with a setting of a kind of its own: working days, times, and numbers that may be ``None``."""
     if name in NUMBERS_OR_NONE and value is not None and (type(value) is not int or value < 0):
         return "has to be a whole number, 0 or more, or None."
@@ -106,7 +107,21 @@ def _wrong_calendar(name: str, value: Any) -> str:
             return "has to be a tuple of datetime.date values."
     if name == "holidays" and isinstance(value, str) and value:
         return _wrong_holidays(value)
+    if name == "mail_rate" and value is not None and not _is_pace(value):
+        return "has to be a number of mails a second above 0, or None."
+    if name == "mail_rate_by_domain" and not (
+        isinstance(value, Mapping) and all(_is_domain(domain) and _is_pace(rate) for domain, rate in value.items())
+    ):
+        return "has to be a dict of domains and mails a second above 0, such as {'gmail.com': 5}."
     return ""
+
+
+def _is_pace(value: Any) -> bool:
+    return type(value) in (int, float) and 0 < value < float("inf")
+
+
+def _is_domain(value: Any) -> bool:
+    return isinstance(value, str) and "." in value and "@" not in value and not value.startswith("*")
 
 
 def _wrong_holidays(place: str) -> str:
@@ -209,6 +224,47 @@ def check_lease(**_: Any) -> list[CheckMessage]:
             id="backorders.W005",
         )
     ]
+
+
+@register()
+def check_celery(**_: Any) -> list[CheckMessage]:
+    """What of the app's Celery would lose, repeat or hold up our work. Without a broker there is nothing to say."""
+    celery = current_app.conf
+    return list(_celery(celery)) if celery.broker_url else []
+
+
+_SHORTEST_VISIBILITY = 60
+"""Seconds. A tick of ours takes five, and a slow mail server may hold it up for another thirty."""
+
+
+def _celery(celery: Any) -> Iterator[CheckMessage]:
+    scheme = str(celery.broker_url).partition(":")[0]
+    if scheme.startswith(("filesystem", "sqla", "memory")):
+        yield Warning(
+            f"Celery's broker {scheme}:// loses hints or takes seconds for each.",
+            hint="Use Redis or RabbitMQ, or no broker at all and `manage.py backorders_worker`.",
+            id="backorders.W007",
+        )
+    timeout = (celery.broker_transport_options or {}).get("visibility_timeout")
+    if timeout is not None and timeout < _SHORTEST_VISIBILITY:
+        yield Warning(
+            f"Celery's visibility_timeout of {timeout} s makes Redis give running tasks to a second worker.",
+            hint="Set it to 600, or use backorders.schedule.celery_settings().",
+            id="backorders.W008",
+        )
+    if {"pickle", "yaml"} & {str(kind) for kind in celery.accept_content or ()}:
+        yield Warning(
+            "Celery accepts pickle or yaml: whoever can write to the broker can run code.",
+            hint="Set accept_content = ['json']; tasks of backorders need no more.",
+            id="backorders.W009",
+        )
+    is_plain_beat = str(celery.beat_scheduler or "").endswith("PersistentScheduler")
+    if is_plain_beat and not any(str(name).startswith("backorders.") for name in celery.beat_schedule or {}):
+        yield Warning(
+            "Celery's beat does not know our jobs: a lost hint would hold mail up for ever.",
+            hint="Add app.conf.beat_schedule.update(backorders.schedule.beat_schedule()), as in docs/mail.md.",
+            id="backorders.W010",
+        )
 
 
 @register()

@@ -11,7 +11,8 @@ app.autodiscover_tasks()
 
 @app.on_after_configure.connect
 def schedule_backorders(sender, **_):
-    """Part of edit 1: what beat has to wake, and how often."""
-    from backorders.schedule import beat_schedule  # reads the settings, which are complete only now
+    """Part of edit 1: what beat has to wake, and how often; and how workers lose and repeat nothing."""
+    from backorders.schedule import beat_schedule, celery_settings  # reads the settings, which are complete only now
 
+    sender.conf.update(celery_settings(str(sender.conf.broker_url or "")))
     sender.conf.beat_schedule.update(beat_schedule())

@@ -1,16 +1,19 @@
-"""The outbox: every mail and what became of it. Only "send again" does anything here."""
+"""The outbox: every mail and what became of it; "send again", and the switch that holds all of it back."""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.urls import path
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from backorders.admin.base import OpenFirst, ReadOnlyPage, WithAddresses
+from backorders.admin.flow import banner, flow_page
 from backorders.admin.look import masked_within, may_see_addresses, state_badge
 from backorders.models import OutgoingMail
 from backorders.services.outbox import send_again
@@ -48,8 +51,16 @@ class OutgoingMailAdmin(WithAddresses, ReadOnlyPage):
     list_select_related = ["subscription__item", "backorder__item"]
     search_fields = ["subscription__item__object_id"]
     actions = ["again"]
+    change_list_template = "backorders/admin/outbox.html"
     fields = ["kind", "item_name", "masked_address", "badge", "attempts", "created_at", "due_at", "sent_at"]
     fields += ["wave_number", "provider_id", "masked_answer"]
+
+    def get_urls(self) -> Any:
+        flow = self.admin_site.admin_view(partial(flow_page, self))
+        return [path("flow/", flow, name="backorders_outgoingmail_flow"), *super().get_urls()]
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        return super().changelist_view(request, {**banner(self), **(extra_context or {})})
 
     def columns_to_search(self, request: HttpRequest) -> tuple[str, ...]:
         return ("subscription__email", "backorder__email") if may_see_addresses(request) else ()

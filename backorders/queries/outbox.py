@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import django
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
+from django.db.models import Count, Q
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone, translation
@@ -180,6 +181,27 @@ def held_up() -> HeldUp | None:
     if lane.paused_until is not None and lane.paused_until > database_now():
         return HeldUp(reason=lane.reason, until=lane.paused_until)
     return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaitingMail:
+    """Mails that have not left: due by now, due later, given up."""
+
+    due: int
+    later: int
+    dead: int
+
+
+def waiting_mail() -> WaitingMail:
+    """This will count what is in the outbox (one query)."""
+    open_states = [MailState.QUEUED, MailState.LEASED, MailState.SENDING]
+    is_open, is_due = Q(state__in=open_states), Q(due_at__lte=database_now())
+    counts = OutgoingMail.objects.filter(is_open | Q(state=MailState.DEAD)).aggregate(
+        due=Count("id", filter=is_open & is_due),
+        later=Count("id", filter=is_open & ~is_due),
+        dead=Count("id", filter=Q(state=MailState.DEAD)),
+    )
+    return WaitingMail(**counts)
 
 
 # what it says

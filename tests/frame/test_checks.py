@@ -5,11 +5,22 @@ import sys
 from dataclasses import fields
 
 import pytest
+from celery import Celery
+from celery.app.defaults import NAMESPACES, flatten
 from django.core import checks
 
-from backorders.checks import check_databases, check_frame, check_lease, check_mail, check_settings, check_urls
+from backorders.checks import (
+    check_celery,
+    check_databases,
+    check_frame,
+    check_lease,
+    check_mail,
+    check_settings,
+    check_urls,
+)
 from backorders.conf import Settings
 from backorders.domain.calendars import public_holidays
+from backorders.schedule import beat_schedule, celery_settings
 
 GOOD = {"SITE_URL": "https://shop.example", "FROM_EMAIL": "shop@shop.example"}
 
@@ -45,6 +56,12 @@ def test_a_right_setting_says_nothing(settings):
         ({"LEASE": dt.timedelta(0)}, "has to be a positive datetime.timedelta"),
         ({"MAIL_BATCH": "50"}, "has to be a whole number"),
         ({"MAIL_BATCH": -1}, "has to be a whole number"),
+        ({"MAIL_RATE": 0}, "has to be a number of mails a second above 0, or None"),
+        ({"MAIL_RATE": "10/s"}, "has to be a number of mails a second above 0, or None"),
+        ({"MAIL_RATE": float("nan")}, "has to be a number of mails a second above 0, or None"),
+        ({"MAIL_RATE_BY_DOMAIN": 5}, "such as {'gmail.com': 5}"),
+        ({"MAIL_RATE_BY_DOMAIN": {"me@gmail.com": 5}}, "such as {'gmail.com': 5}"),
+        ({"MAIL_RATE_BY_DOMAIN": {"gmail.com": -1}}, "such as {'gmail.com': 5}"),
         ({"ALLOW_LOCAL_DOMAINS": "no"}, "has to be True or False"),
         ({"SHOP_NAME": 7}, "has to be text"),
         ({"DEFAULT_POLICY": "preorder"}, "has to be one of 'stop', 'backorder', 'made_to_order'"),
@@ -107,6 +124,8 @@ RIGHT = [
     {"CLOSED_WEEKDAYS": [6], "CLOSED_DAYS": [], "HOLIDAYS": "", "CUT_OFF": None},
     {"RECEIVING_DAYS": 1, "HANDLING_DAYS": 2, "ALLOCATION": "skip", "MOST_OVERTAKES": 0},
     {"PRIORITY_LEAP": None},
+    {"MAIL_RATE": 14, "MAIL_RATE_BY_DOMAIN": {"Gmail.com": 0.5}},
+    {"MAIL_RATE": None, "MAIL_RATE_BY_DOMAIN": {}},
     {"PRIORITY_LEAP": dt.timedelta(days=7)},
 ]
 
@@ -183,3 +202,43 @@ def test_sqlite_that_would_lock_up_is_a_warning(settings):
 @pytest.mark.django_db
 def test_the_demo_and_the_tests_have_no_problem_of_ours():
     assert [m for m in checks.run_checks(databases=["default"]) if str(m.id).startswith("backorders.")] == []
+
+
+SOUND = {"broker_url": "redis://127.0.0.1:6379/0", "beat_schedule": beat_schedule()}
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({}, ""),
+        ({"broker_url": None, "beat_schedule": {}}, ""),
+        ({"broker_url": "filesystem://"}, "loses hints or takes seconds for each"),
+        ({"broker_url": "sqla+sqlite:///broker"}, "loses hints or takes seconds for each"),
+        ({"broker_transport_options": {"visibility_timeout": 5}}, "give running tasks to a second worker"),
+        ({"broker_transport_options": {"visibility_timeout": 600}}, ""),
+        ({"accept_content": ["json", "pickle"]}, "can run code"),
+        ({"beat_schedule": {}}, "a lost hint would hold mail up for ever"),
+        ({"beat_schedule": {}, "beat_scheduler": "django_celery_beat.schedulers:DatabaseScheduler"}, ""),
+    ],
+)
+def test_a_celery_that_would_lose_or_repeat_work_is_a_warning(monkeypatch, changes, sentence):
+    app = Celery("host", set_as_current=False)
+    app.conf.update({**SOUND, **changes})
+    monkeypatch.setattr("backorders.checks.current_app", app)
+    told = " ".join(f"{m.msg} {m.hint}" for m in check_celery())
+
+    assert told == sentence or (sentence and sentence in told)
+
+
+@pytest.mark.parametrize("broker", ["redis://127.0.0.1/0", "amqp://127.0.0.1//", ""])
+def test_the_settings_we_offer_are_settings_that_celery_has_and_the_check_likes(monkeypatch, broker):
+    app = Celery("host", set_as_current=False)
+    app.conf.update({**celery_settings(broker), "broker_url": broker, "beat_schedule": beat_schedule()})
+    monkeypatch.setattr("backorders.checks.current_app", app)
+
+    assert set(celery_settings(broker)) <= set(flatten_keys())
+    assert check_celery() == []
+
+
+def flatten_keys():
+    return [name for name, _ in flatten(NAMESPACES)]

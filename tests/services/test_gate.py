@@ -181,7 +181,9 @@ def test_one_domain_has_a_pace_of_its_own_and_holds_up_nobody_else(server, now, 
         name = f"{row.id}@slow.example"
         type(row).objects.filter(id=row.id).update(email=name, email_key=name)
     deliver_due()
-    waiting = list(OutgoingMail.objects.filter(state=MailState.QUEUED).order_by("due_at").values_list("due_at", flat=True))
+    waiting = list(
+        OutgoingMail.objects.filter(state=MailState.QUEUED).order_by("due_at").values_list("due_at", flat=True)
+    )
 
     assert len(server.accepted) == 4
     assert len(waiting) == 4
