@@ -106,7 +106,7 @@ class Settings:
     open_requests_per_address: int = 3
     """How many unconfirmed requests one address may have at a time."""
 
-    mail_batch: int = 50
+    mail_batch: int = 100
     """How many mails one worker claims at a time."""
 
     mail_rate: float | None = None

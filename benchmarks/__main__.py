@@ -13,7 +13,7 @@ django.setup()
 
 from django.db import connection
 
-from benchmarks import allocation, checkout, fanout, listing, promises, sweep
+from benchmarks import allocation, checkout, fanout, listing, mail, promises, sweep
 from benchmarks.report import Report
 
 BENCHMARKS = {
@@ -23,6 +23,7 @@ BENCHMARKS = {
     "promises": promises.run,
     "allocation": allocation.run,
     "checkout": checkout.run,
+    "mail": mail.run,
 }
 
 

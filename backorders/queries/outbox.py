@@ -293,14 +293,21 @@ def _order_line(line: Backorder, described: Mapping[int, Described]) -> dict[str
     }
 
 
+def message_id_of(mail: OutgoingMail) -> str:
+    """The same each time the mail is sent: some mailboxes fold copies, and providers name it when it bounces."""
+    return f"<backorders.{mail.id}.{int(mail.created_at.timestamp())}@{_domain()}>"
+
+
+def _domain() -> str:
+    return urlsplit(conf.site_url).hostname or "localhost"
+
+
 def _headers(mail: OutgoingMail, context: dict[str, Any]) -> dict[str, str]:
-    domain = urlsplit(conf.site_url).hostname or "localhost"
-    stamp = f"{mail.id}.{int(mail.created_at.timestamp())}"
-    headers = {"Message-ID": f"<backorders.{stamp}@{domain}>", "Auto-Submitted": "auto-generated"}
+    headers = {"Message-ID": message_id_of(mail), "Auto-Submitted": "auto-generated"}
     if leave_url := context.get("leave_url"):
         headers["List-Unsubscribe"] = f"<{leave_url}>"
         headers["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
-        headers["List-Id"] = f"<back-in-stock.{domain}>"
+        headers["List-Id"] = f"<back-in-stock.{_domain()}>"
     return headers
 
 

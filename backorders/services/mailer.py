@@ -14,11 +14,13 @@ from uuid import NAMESPACE_URL, uuid5
 from django.core import mail
 from django.core.exceptions import ImproperlyConfigured
 from django.core.mail import EmailMultiAlternatives
+from django.core.mail.backends import smtp
 from django.utils import timezone
 
 from backorders.conf import conf
 from backorders.domain.headers import one_line
 from backorders.domain.outbox import Outcome
+from backorders.services.press import Printed
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +48,27 @@ class Mailer:
     def __exit__(self, *_: object) -> None:
         self._close()
 
-    def send(self, message: EmailMultiAlternatives) -> Answer:
-        """This will hand one message to the mail server and say what it answered; it never raises for the server's trouble."""
+    def open(self) -> Answer | None:
+        """This will see to a connection; the answer when there is none to be had."""
         try:
             if self._connection is None:
                 self._connection = open_connection()
         except Exception as trouble:
             return Answer(_outcome_of_opening(trouble), note_of(trouble))
+        return None
+
+    def prints(self) -> bool:
+        """Does this connection take a message as it goes over the wire? Only plain SMTP: providers and other backends write their own."""
+        return type(self._connection) is smtp.EmailBackend
+
+    def send(self, message: EmailMultiAlternatives | Printed) -> Answer:
+        """This will hand one message to the mail server and say what it answered; it never raises for the server's trouble."""
+        if (closed := self.open()) is not None:
+            return closed
         try:
+            if isinstance(message, Printed):
+                self._connection.connection.sendmail(message.sender, [message.recipient], message.data)
+                return Answer(Outcome.ACCEPTED)
             _make_repeatable(self._connection, message)
             self._connection.send_messages([message])
         except Exception as trouble:

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from backorders.conf import conf
@@ -27,6 +27,8 @@ from backorders.services.announce import announce
 from backorders.services.gate import Gate, domains_with_a_pace, give_back, open_gate, take
 from backorders.services.locks import locked_item
 from backorders.services.mailer import Answer, Mailer, note_of
+from backorders.services.marks import lazily, mark
+from backorders.services.press import Press
 from backorders.services.wake import wake
 from backorders.signals import mail_failed, mail_sent
 
@@ -133,20 +135,35 @@ def deliver_due(*, limit: int | None = None, is_over: Callable[[], bool] = never
     """This will send up to ``limit`` due mails (default ``MAIL_BATCH``) and return what became of them.
 
     Fewer, or none, while mail is stopped, paused after trouble, or faster than ``MAIL_RATE``. ``is_over`` is asked before
-    each mail; what is left then goes back into the queue. Safe to run any number of times at once. A process killed between the server's "accepted" and our mark sends that one mail twice
-    (``ON_UNKNOWN = "resend"``) or leaves it for staff (``"hold"``); none is ever lost.
+    each mail; what is left then goes back into the queue. Safe to run any number of times at once. A process killed between
+    the server's "accepted" and our mark sends that one mail twice (``ON_UNKNOWN = "resend"``) or leaves it for staff
+    (``"hold"``); none is ever lost.
     """
-    done = Delivered()
-    gate = open_gate(limit or conf.mail_batch)
+    return _deliver_due(limit or conf.mail_batch, is_over, Press())
+
+
+def _deliver_due(limit: int, is_over: Callable[[], bool], press: Press) -> Delivered:
+    done, gate = Delivered(), open_gate(limit)
     done.opens_in = gate.opens_in
-    mails = _claim(gate.room) if gate.room else []
-    if mails:
-        with Mailer() as mailer:
-            for batch in _with_facts(mails):
-                _deliver(batch, mailer, gate, done, is_over)
-        _put_back(mails)
+    with lazily():
+        mails = _claim(gate.room) if gate.room else []
+        if mails:
+            with Mailer() as mailer:
+                way = Way(mailer=mailer, gate=gate, press=press)
+                for batch in _with_facts(mails):
+                    _deliver(batch, way, done, is_over)
+            _put_back(mails)
     give_back(ALL, gate.room - done.tried, rate=conf.mail_rate)
     return done
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """What a mail passes on its way out."""
+
+    mailer: Mailer
+    gate: Gate
+    press: Press
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,18 +189,29 @@ def _with_facts(mails: list[OutgoingMail]) -> Iterator[Batch]:
             yield Batch([mail], None, note_of(trouble))
 
 
-def _deliver(batch: Batch, mailer: Mailer, gate: Gate, done: Delivered, is_over: Callable[[], bool]) -> None:
+def _deliver(batch: Batch, way: Way, done: Delivered, is_over: Callable[[], bool]) -> None:
     facts = batch.facts
     if facts is None:
         for mail in batch.mails:
-            done.add(_settle(mail, Answer(Outcome.TRY_LATER, batch.trouble)) if _mark_sending(mail) else LOST)
+            is_ours = _mark(None, mail)
+            done.add(_settle(mail, Answer(Outcome.TRY_LATER, batch.trouble)) if is_ours else LOST)
         return
     true = _within_pace([mail for mail in batch.mails if _stays(mail, verdict_on(mail, facts), done)])
     tokens = _new_tokens(true, timezone.now())
+    accepted: Accepted | None = None
     for mail in true:
-        if gate.is_shut or is_over():
-            return
-        done.add(_send(mail, facts, tokens.get(mail.id, {}), mailer, gate, done))
+        if way.gate.is_shut or is_over():
+            break
+        is_ours = _mark(accepted, mail)
+        accepted = None
+        if not is_ours:
+            done.add(LOST)
+            continue
+        answer, pause = _send(mail, facts, tokens.get(mail.id, {}), way, done)
+        if answer.outcome is Outcome.ACCEPTED:
+            accepted = Accepted(mail, answer.provider_id)
+        done.add(MailState.SENT if accepted else _settle(mail, answer, pause=pause))
+    _mark(accepted, None)
 
 
 def _within_pace(mails: list[OutgoingMail]) -> list[OutgoingMail]:
@@ -219,7 +247,8 @@ def drain(*, seconds: float, is_stopping: Callable[[], bool] = never) -> Deliver
     def is_over() -> bool:
         return is_stopping() or time.monotonic() >= end
 
-    while (done := deliver_due(is_over=is_over)).total or _opens_soon(done, end):
+    press = Press()
+    while (done := _deliver_due(conf.mail_batch, is_over, press)).total or _opens_soon(done, end):
         for state, count in done.counts.items():
             whole.counts[state] = whole.counts.get(state, 0) + count
         if is_over():
@@ -321,37 +350,58 @@ LOST = "lost_lease"
 """Another worker has taken the mail over."""
 
 
-def _mark_sending(mail: OutgoingMail) -> bool:
-    """Stored before the network call, with the attempt counted: a mail that kills the process does so a few times only."""
-    until = database_now() + conf.lease
-    marks = {"state": MailState.SENDING, "attempts": F("attempts") + 1, "leased_until": until}
-    is_ours = bool(_mine(mail, MailState.LEASED).update(**marks))
-    mail.attempts += is_ours
-    return is_ours
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A mail that the server has taken, and that is not marked so yet."""
+
+    mail: OutgoingMail
+    provider_id: str
 
 
-def _send(mail: OutgoingMail, facts: Facts, tokens: Tokens, mailer: Mailer, gate: Gate, done: Delivered) -> str:
-    """One mail: marked before the call and again after it. One row's trouble stays its own."""
-    if not _mark_sending(mail):
-        return LOST
-    try:
-        message = message_for(mail, facts, tokens=tokens)
-    except Exception as trouble:
-        log.exception("Mail %s cannot be written.", mail.id)
-        return _settle(mail, Answer(Outcome.TRY_LATER, note_of(trouble)))
-    done.tried += 1
-    answer = mailer.send(message)
-    pause = gate.note(answer.outcome, note=answer.note, asked_for=answer.asked_for)
-    return _settle(mail, answer, pause=pause)
+def _mark(accepted: Accepted | None, following: OutgoingMail | None) -> bool:
+    """This will note what became of one mail and that the following is about to be told, at once. Is the following ours?
+
+    Stored before the network call, with the attempt counted: a mail that kills the process does so a few times only.
+    """
+    leased = accepted.mail if accepted else following
+    if leased is None or leased.lease_token is None:
+        return False
+    ours = mark(
+        leased.lease_token,
+        sent=accepted.mail.id if accepted else None,
+        provider_id=accepted.provider_id if accepted else "",
+        sending=following.id if following else None,
+    )
+    if accepted is not None:
+        announce(mail_sent, mail_id=accepted.mail.id, kind=accepted.mail.kind)
+    if following is None or following.id not in ours:
+        return False
+    following.attempts += 1
+    return True
+
+
+_OF_ITS_OWN = timedelta(0)
+"""Nobody else has to wait."""
+
+
+def _send(mail: OutgoingMail, facts: Facts, tokens: Tokens, way: Way, done: Delivered) -> tuple[Answer, timedelta]:
+    """One mail; its trouble stays its own. Returns the answer, and how long all mail waits because of it."""
+    answer = way.mailer.open()
+    if answer is None:
+        try:
+            message = (
+                way.press.write(mail, facts, tokens) if way.mailer.prints() else message_for(mail, facts, tokens=tokens)
+            )
+        except Exception as trouble:
+            log.exception("Mail %s cannot be written.", mail.id)
+            return Answer(Outcome.TRY_LATER, note_of(trouble)), _OF_ITS_OWN
+        done.tried += 1
+        answer = way.mailer.send(message)
+    return answer, way.gate.note(answer.outcome, note=answer.note, asked_for=answer.asked_for)
 
 
 def _settle(mail: OutgoingMail, answer: Answer, *, pause: timedelta = timedelta(0)) -> str:
-    """``pause``: how long all mail waits after this answer."""
-    if answer.outcome is Outcome.ACCEPTED:
-        marks = {"state": MailState.SENT, "sent_at": timezone.now(), "provider_id": answer.provider_id, "note": ""}
-        _mine(mail, MailState.SENDING).update(**marks, lease_token=None, leased_until=None)
-        announce(mail_sent, mail_id=mail.id, kind=mail.kind)
-        return MailState.SENT
+    """A mail that was not accepted. ``pause``: how long all mail waits after this answer."""
     if answer.outcome in SHUTS:  # charged nothing; but another mail is tried first, in case it is this one's fault
         return _queue_again(mail, pause, answer.note, attempts=mail.attempts - 1)
     if answer.outcome is Outcome.NO_MAILBOX:

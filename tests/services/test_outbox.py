@@ -204,7 +204,7 @@ def test_a_template_that_raises_stops_nobody_else(server, now, monkeypatch):
             raise ZeroDivisionError("a host's template")
         return write(mail, facts, tokens=tokens)
 
-    monkeypatch.setattr(service, "message_for", breaks_for_the_second)
+    monkeypatch.setattr("backorders.services.press.message_for", breaks_for_the_second)
     drain(seconds=10)
 
     assert server.addresses == [rows[0].email, rows[2].email]

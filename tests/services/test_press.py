@@ -1,0 +1,214 @@
+"""Mails of a wave are printed: the same bytes as if each were written, and only where that is so."""
+
+import datetime as dt
+import random
+from uuid import uuid4
+
+import pytest
+from django.core import mail as mail_box
+from django.db import connection
+from django.test import override_settings
+from django.utils import timezone
+
+from backorders.domain.outbox import MailState
+from backorders.domain.tokens import Purpose, new_token
+from backorders.models import OutgoingMail, Subscription
+from backorders.queries.outbox import facts_for, message_for
+from backorders.services.marks import mark
+from backorders.services.outbox import drain
+from backorders.services.press import Press, Printed, _is_same, _undated, serialised
+from tests.mailserver import mail_server, mail_settings
+from tests.services.test_outbox import queue_wave
+
+pytestmark = pytest.mark.django_db
+
+LANGUAGES = ["", "en", "de", "fr", "es", "ar", "nl", "xx"]
+NAMES = [
+    "Mug",
+    "Tasse für Käthe, 100 % “blau”",
+    "كوب أزرق",
+    "x" * 90,
+    "A <b>bold</b> & 'quoted' mug",
+    "杯子 " * 30,
+    "Mug\r\nBcc: e@x.com",
+    ".",
+]
+
+
+def mails_of(people, **fields):
+    queue_wave(people, now=timezone.now(), **fields)
+    mails = OutgoingMail.objects.select_related("subscription__item", "restock").order_by("id")
+    return list(mails), facts_for(list(mails), timezone.now())
+
+
+def tokens():
+    return {Purpose.LEAVE: new_token()}
+
+
+def without_chance(data):
+    """The boundary is drawn at random, and the date is the second at which it was written."""
+    cut = data.index(b'boundary="') + len(b'boundary="')
+    return _undated(data.replace(data[cut : data.index(b'"', cut)], b"boundary"))
+
+
+def press_all(mails, facts):
+    """Every mail, with what it would have been if it had been written."""
+    press = Press()
+    for mail in mails:
+        own = tokens()
+        yield press.write(mail, facts, own), serialised(message_for(mail, facts, tokens=own)), mail
+
+
+@pytest.mark.parametrize("name", NAMES, ids=range(len(NAMES)))
+def test_what_is_printed_is_what_would_have_been_written_byte_for_byte(name):
+    mails, facts = mails_of(5, name=name)
+    for language in LANGUAGES:
+        for mail in mails:
+            mail.subscription.language = language
+        first, second, *others = press_all(mails, facts)
+
+        assert not isinstance(first[0], Printed)
+        assert not isinstance(second[0], Printed)
+        for printed, written, mail in others:
+            assert printed.recipient == mail.subscription.email
+            assert without_chance(printed.data) == without_chance(written)
+
+
+def test_readers_of_other_languages_zones_and_quantities_get_texts_of_their_own():
+    mails, facts = mails_of(60)
+    dice = random.Random(7)
+    for mail in mails:
+        mail.subscription.language = dice.choice(["de", "ar"])
+        mail.subscription.time_zone = dice.choice(["", "Asia/Tokyo"])
+        mail.subscription.quantity = dice.choice([1, 2])
+    pressed = list(press_all(mails, facts))
+    printed = [(message.data, written) for message, written, _ in pressed if isinstance(message, Printed)]
+
+    assert len(printed) == 60 - 2 * 8
+    assert all(without_chance(data) == without_chance(written) for data, written in printed)
+
+
+def test_a_template_that_names_its_reader_is_written_for_each(tmp_path, settings):
+    folder = tmp_path / "backorders" / "mail"
+    folder.mkdir(parents=True)
+    (folder / "back_in_stock.txt").write_text("Dear {{ mail.subscription.email }}, {{ leave_url }}")
+    [engine] = settings.TEMPLATES
+    with override_settings(TEMPLATES=[{**engine, "DIRS": [str(tmp_path), *engine.get("DIRS", [])]}]):
+        mails, facts = mails_of(5)
+        press = Press()
+        written = [press.write(mail, facts, tokens()) for mail in mails]
+
+    assert not any(isinstance(message, Printed) for message in written)
+    assert [message.body.split(",")[0] for message in written] == [f"Dear {mail.subscription.email}" for mail in mails]
+
+
+@pytest.mark.parametrize("address", ["jörg@example.com", '"a b"@example.com', "a@" + "x" * 70 + ".example.com"])
+def test_an_address_that_has_to_be_encoded_is_written(address):
+    mails, facts = mails_of(4)
+    press = Press()
+    for mail in mails[:3]:
+        press.write(mail, facts, tokens())
+    mails[3].subscription.email = address
+
+    assert not isinstance(press.write(mails[3], facts, tokens()), Printed)
+
+
+def test_a_plate_is_made_anew_after_a_minute(monkeypatch):
+    mails, facts = mails_of(4)
+    press = Press()
+    for mail in mails[:3]:
+        press.write(mail, facts, tokens())
+    for plate in press.plates.values():
+        plate.made_at -= 61
+
+    assert not isinstance(press.write(mails[3], facts, tokens()), Printed)
+
+
+def test_other_words_are_seen_to_be_other_words():
+    mails, facts = mails_of(2)
+    press, own = Press(), tokens()
+    press.write(mails[0], facts, own)
+    [plate] = press.plates.values()
+    message = message_for(mails[0], facts, tokens=own)
+    fillings = {"token leave": own[Purpose.LEAVE].encode()}
+    fillings |= {
+        "id": message.extra_headers["Message-ID"].encode(),
+        "to": b"To: " + mails[0].subscription.email.encode(),
+    }
+    assert _is_same(message, plate, fillings)
+    message.body += "!"
+    assert not _is_same(message, plate, fillings)
+
+
+def test_a_wave_arrives_whole_and_each_reader_has_links_of_their_own(now):
+    with mail_server() as server:
+        rows = queue_wave(30, now=now)
+        drain(seconds=20)
+
+    assert sorted(server.addresses) == sorted(row.email for row in rows)
+    links = {message["List-Unsubscribe"] for message in server.accepted}
+    assert len(links) == len({message["Message-ID"] for message in server.accepted}) == 30
+    for message in server.accepted:
+        link = message["List-Unsubscribe"].strip().strip("<>")
+        assert link in message.get_body(("plain",)).get_content()
+        assert link in message.get_body(("html",)).get_content()
+    assert set(OutgoingMail.objects.values_list("state", "attempts")) == {(MailState.SENT, 1)}
+    assert all(sent is not None for sent in OutgoingMail.objects.values_list("sent_at", flat=True))
+
+
+def test_nothing_is_printed_for_a_provider(now):
+    with override_settings(**mail_settings("anymail.backends.test.EmailBackend")):
+        queue_wave(5, now=now)
+        drain(seconds=5)
+
+    assert len({message.to[0] for message in mail_box.outbox}) == 5
+
+
+# the marks
+
+
+def leased(count):
+    mails, _ = mails_of(count)
+    token = uuid4()
+    OutgoingMail.objects.update(state=MailState.LEASED, lease_token=token, leased_until=timezone.now())
+    return [mail.id for mail in mails], token
+
+
+def test_one_mail_is_sent_and_the_next_begun_in_one_statement(django_assert_num_queries):
+    (first, second), token = leased(2)
+    assert mark(token, sending=first) == {first}
+    with django_assert_num_queries(1):
+        assert mark(token, sent=first, provider_id="re_1", sending=second) == {first, second}
+    done, begun = OutgoingMail.objects.order_by("id")
+
+    assert (done.state, done.provider_id, done.lease_token, done.attempts) == (MailState.SENT, "re_1", None, 1)
+    assert abs(timezone.now() - done.sent_at) < dt.timedelta(seconds=5)
+    assert (begun.state, begun.lease_token, begun.attempts, begun.sent_at) == (MailState.SENDING, token, 1, None)
+    assert dt.timedelta(seconds=100) < begun.leased_until - timezone.now() <= dt.timedelta(seconds=121)
+
+
+def test_a_row_that_belongs_to_another_worker_is_left_alone():
+    (first, second), token = leased(2)
+    mark(token, sending=first)
+    OutgoingMail.objects.filter(id=second).update(lease_token=None, state=MailState.QUEUED)
+
+    assert mark(token, sent=first, sending=second) == {first}
+    assert OutgoingMail.objects.get(id=second).attempts == 0
+    assert mark(token, sent=first) == set()  # it was marked before
+
+
+def test_a_database_that_cannot_return_rows_is_asked_twice(monkeypatch):
+    (first, second), token = leased(2)
+    monkeypatch.setattr(type(connection.features), "can_return_rows_from_bulk_insert", False)
+    mark(token, sending=first)
+
+    assert mark(token, sent=first, sending=second) == {first, second}
+    assert list(OutgoingMail.objects.order_by("id").values_list("state", flat=True)) == ["sent", "sending"]
+
+
+def test_a_request_told_stays_told(now):
+    with mail_server():
+        queue_wave(3, now=now)
+        drain(seconds=10)
+
+    assert set(Subscription.objects.values_list("state", flat=True)) == {"told"}
