@@ -20,6 +20,7 @@ from backorders.domain.outbox import PAUSE_UNREACHABLE, PRIORITY, MailKind, Mail
 from backorders.domain.tokens import Purpose, digest_of, new_token
 from backorders.models import OutgoingMail, Subscription, SubscriptionToken, SuppressedAddress
 from backorders.models.subscriptions import SubscriptionQuerySet
+from backorders.models.suppression import address_hash
 from backorders.queries.outbox import DOORS, Facts, Tokens, Verdict, facts_for, message_for, recipient_of, verdict_on
 from backorders.services.announce import announce
 from backorders.services.locks import locked_item
@@ -381,7 +382,8 @@ def _forget_being_told(mail: OutgoingMail) -> None:
 
 def suppress(*, email_key: str, reason: str, now: datetime) -> None:
     """This will make sure that an address is never mailed again."""
-    SuppressedAddress.objects.get_or_create(email_key=email_key, defaults={"reason": reason, "suppressed_at": now})
+    about = {"email_key": email_key, "reason": reason, "suppressed_at": now}
+    SuppressedAddress.objects.get_or_create(email_hash=address_hash(email_key), defaults=about)
 
 
 def send_again(*, mail_ids: list[int]) -> int:
