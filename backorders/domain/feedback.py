@@ -17,10 +17,6 @@ class Told(StrEnum):
     UNSUBSCRIBED = "unsubscribed"
 
 
-LASTING = (Told.BOUNCED, Told.COMPLAINED, Told.UNSUBSCRIBED)
-"""What changes whom we may mail."""
-
-
 @dataclass(frozen=True, slots=True)
 class Mark:
     """Our own name of a mail: its id and the second at which it was queued, so that no other database has the same one."""

@@ -9,7 +9,7 @@ from typing import Any
 from django.db.models import Q
 from django.utils import timezone
 
-from backorders.domain.feedback import LASTING, Feedback, Told
+from backorders.domain.feedback import Feedback, Told
 from backorders.domain.outbox import MailState
 from backorders.models import Backorder, MailFeedback, OutgoingMail, Subscription, SuppressedAddress
 from backorders.models.suppression import address_hash, address_hashes
@@ -45,23 +45,31 @@ def take_feedback(*, feedback: Feedback, now: datetime | None = None) -> Heard:
     recipient: what is said of anybody else changes nothing.
     """
     now = now or timezone.now()
-    # Asked first: who has noted the provider's id since then is found below.
+    # Asked first: a mail whose worker notes the provider's id right after this is found below.
     may_be_early = feedback.mark is None and _is_being_sent(feedback)
-    mail = _mail_named(feedback)
-    if mail is None:
+    mail_id = _mail_named(feedback)
+    if mail_id is None:
         return _keep(feedback, now) if may_be_early else Heard.FOREIGN
+    mail = _read(mail_id)
     if not _is_to(mail, feedback):
         return Heard.FOREIGN
     return _take(mail, feedback, now)
 
 
-def _mail_named(feedback: Feedback) -> OutgoingMail | None:
-    rows = OutgoingMail.objects.select_related("subscription", "backorder")
+def _mail_named(feedback: Feedback) -> int | None:
+    """A narrow question, for most of what a provider tells is about other mails of the shop."""
+    rows = OutgoingMail.objects.order_by().values_list("id", flat=True)
     if feedback.mark is not None:
         second = datetime.fromtimestamp(feedback.mark.second, tz=timezone.get_fixed_timezone(0))
         queued = {"created_at__gte": second, "created_at__lt": second + timedelta(seconds=1)}
-        return rows.filter(id=feedback.mark.mail_id, **queued).first()
-    return rows.filter(provider_id=feedback.provider_id).exclude(provider_id="").first()
+        rows = rows.filter(id=feedback.mark.mail_id, **queued)
+    else:
+        rows = rows.filter(provider_id=feedback.provider_id).exclude(provider_id="")
+    return next(iter(rows[:1]), None)
+
+
+def _read(mail_id: int) -> OutgoingMail:
+    return OutgoingMail.objects.select_related("subscription", "backorder").get(id=mail_id)
 
 
 def _is_to(mail: OutgoingMail, feedback: Feedback) -> bool:
@@ -72,12 +80,10 @@ def _is_to(mail: OutgoingMail, feedback: Feedback) -> bool:
 
 def _is_being_sent(feedback: Feedback) -> bool:
     leased = OutgoingMail.objects.filter(lease_token__isnull=False, state=MailState.SENDING)
-    if feedback.told not in (*LASTING, Told.DELIVERED) or not feedback.provider_id:
+    if feedback.told is Told.DELAYED or not leased.exists():
         return False
-    if feedback.email_key:
-        key = feedback.email_key
-        leased = leased.filter(Q(subscription__email_key=key) | Q(backorder__email_key=key))
-    return leased.exists()
+    key = feedback.email_key
+    return not key or leased.filter(Q(subscription__email_key=key) | Q(backorder__email_key=key)).exists()
 
 
 def _keep(feedback: Feedback, now: datetime) -> Heard:
@@ -132,11 +138,10 @@ def _take_lasting(mail_id: int, feedback: Feedback, now: datetime) -> Heard:
 
 def _lock_recipient(mail_id: int) -> tuple[OutgoingMail, list[int]]:
     """The items of everything they asked for, and of the mail itself; read again, for they may be forgotten by now."""
-    rows = OutgoingMail.objects.select_related("subscription", "backorder")
-    recipient = recipient_of(rows.get(id=mail_id))
+    recipient = recipient_of(_read(mail_id))
     asked = Subscription.objects.live().filter(email_key=recipient.email_key)
     items = locked_items([recipient.item_id, *asked.values_list("item_id", flat=True)])
-    return rows.get(id=mail_id), [item.id for item in items]
+    return _read(mail_id), [item.id for item in items]
 
 
 def _suppress(recipient: Subscription | Backorder, feedback: Feedback, now: datetime) -> None:
@@ -180,9 +185,10 @@ def hear_again(*, now: datetime | None = None) -> dict[str, int]:
 
 def _match(row: MailFeedback, now: datetime) -> bool:
     feedback = Feedback(told=Told(row.told), provider_id=row.provider_id, note=row.note, happened_at=row.happened_at)
-    mail = _mail_named(feedback)
-    if mail is None:
+    mail_id = _mail_named(feedback)
+    if mail_id is None:
         return False
+    mail = _read(mail_id)
     if not row.email_hash or row.email_hash in address_hashes(recipient_of(mail).email_key):
         _take(mail, feedback, now)
     row.delete()

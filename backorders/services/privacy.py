@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -72,15 +73,16 @@ def forget_customer(
 def _forget(requests: QuerySet[Subscription], lines: QuerySet[Backorder], person: Person, now: datetime) -> Forgotten:
     request_ids = list(requests.values_list("id", flat=True))
     own = Subscription.objects.filter(id__in=request_ids)
-    closed = close_requests(requests=own, because=Subscription.Closed.LEFT, now=now)
     over = lines.filter(~Exists(open_lines_of_the_same_order()), state__in=OVER)
     cancelled = _cancel(Q(subscription__in=request_ids) | Q(backorder__in=list(over.values_list("id", flat=True))))
+    closed = close_requests(requests=own, because=Subscription.Closed.LEFT, now=now)
     in_hand = OutgoingMail.objects.filter(backorder=OuterRef("pk"), state=MailState.SENDING)
     over_ids = list(over.filter(~Exists(in_hand)).values_list("id", flat=True))
     SubscriptionToken.objects.filter(subscription__in=request_ids, purpose=Purpose.CONFIRM).delete()
     nobody = f"forgotten-{secrets.token_hex(16)}"
     blank_mails(OutgoingMail.objects.filter(Q(subscription__in=request_ids) | Q(backorder__in=over_ids)))
-    kept = _kept(lines.exclude(id__in=over_ids), person)
+    is_suppressed = bool(person.suppressed.update(email_key=""))
+    kept = tuple(_kept(lines.exclude(id__in=over_ids), is_suppressed=is_suppressed))
     blank(own, email_key=nobody)
     blank(Backorder.objects.filter(id__in=over_ids), email_key=nobody)
     return Forgotten(
@@ -101,21 +103,19 @@ def _cancel(about: Q) -> int:
     return rows.update(state=MailState.CANCELLED, note="", lease_token=None, leased_until=None)
 
 
-def _kept(lines: QuerySet[Backorder], person: Person) -> tuple[Kept, ...]:
-    kept = []
+def _kept(lines: QuerySet[Backorder], *, is_suppressed: bool) -> Iterator[Kept]:
     if references := _references(lines.filter(state__in=OPEN)):
         why = "An open backorder is a contract. Ship or cancel it, then forget the customer again."
-        kept.append(Kept(what="open backorders and the mails about them", why=why, references=references))
+        yield Kept(what="open backorders and the mails about them", why=why, references=references)
     if references := _references(lines.filter(Exists(open_lines_of_the_same_order()), state__in=OVER)):
         why = "Other lines of the same order are still open."
-        kept.append(Kept(what="closed lines of open orders", why=why, references=references))
+        yield Kept(what="closed lines of open orders", why=why, references=references)
     if references := _references(lines.filter(~Exists(open_lines_of_the_same_order()), state__in=OVER)):
         why = "A mail about them is being sent at this moment. Forget the customer again in a few minutes."
-        kept.append(Kept(what="backorders whose mail is on its way", why=why, references=references))
-    if person.suppressed.update(email_key=""):
+        yield Kept(what="backorders whose mail is on its way", why=why, references=references)
+    if is_suppressed:
         why = "The address bounced or complained and must never be mailed again. Only a keyed hash of it stays."
-        kept.append(Kept(what="a suppressed address", why=why))
-    return tuple(kept)
+        yield Kept(what="a suppressed address", why=why)
 
 
 def _references(lines: QuerySet[Backorder]) -> tuple[str, ...]:

@@ -242,8 +242,8 @@ def test_the_same_told_again_changes_nothing_even_when_staff_thought_better_of_i
 
 
 def test_a_shuffled_and_doubled_day_ends_as_an_orderly_one(now):
-    rows = tell(40, now)
-    kinds = [("bounce", 10), ("complaint", 20), ("leave", 30), ("nothing", 40)]
+    rows = tell(16, now)
+    kinds = [("bounce", 4), ("complaint", 8), ("leave", 12), ("nothing", 16)]
     fate = {row.id: next(kind for kind, end in kinds if place < end) for place, row in enumerate(rows)}
     says = {
         "bounce": lambda row: bounce(named(row), email=row.email.upper()),
