@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
 from backorders.domain.feedback import Feedback, Told
@@ -178,7 +178,8 @@ def hear_again(*, now: datetime | None = None) -> dict[str, int]:
     """This will ask again what came too early, and drop what stays nobody's for a day."""
     now = now or timezone.now()
     early = MailFeedback.objects.filter(mail=None)
-    matched = sum(_match(row, now) for row in early.order_by("id")[:_CHUNK])
+    named = OutgoingMail.objects.filter(provider_id=OuterRef("provider_id")).exclude(provider_id="")
+    matched = sum(_match(row, now) for row in early.filter(Exists(named)).order_by("id")[:_CHUNK])
     dropped, _ = early.filter(heard_at__lt=now - KEEP_UNMATCHED).delete()
     return {"feedback matched": matched, "feedback dropped": dropped}
 
