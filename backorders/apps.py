@@ -8,4 +8,4 @@ class BackordersConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from backorders import checks, receivers  # noqa: F401 - both register themselves
+        from backorders import checks, mail_receivers, receivers  # noqa: F401 - all register themselves

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields
 from datetime import date, datetime, time, timedelta
 from typing import Any
@@ -13,7 +14,7 @@ from django.apps import apps
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.db import connections
-from django.urls import NoReverseMatch, reverse
+from django.urls import NoReverseMatch, get_resolver, reverse
 from django.utils.module_loading import import_string
 
 from backorders.conf import Settings, read
@@ -208,6 +209,45 @@ def check_urls(**_: Any) -> list[CheckMessage]:
         hint = "Add path('backorders/', include('backorders.urls')) to your urlpatterns."
         return [Error("The pages behind the links in our mails are not in your URLs.", hint=hint, id="backorders.E008")]
     return []
+
+
+@register(Tags.urls)
+def check_webhooks(**_: Any) -> list[CheckMessage]:
+    """Whoever can post to an open webhook can silence any address. Including ``anymail.urls`` opens those of all providers."""
+    if not getattr(settings, "ROOT_URLCONF", None) or not (open_ones := sorted(set(_open_webhooks()))):
+        return []
+    wanted = "Set ANYMAIL = {'WEBHOOK_SECRET': '<random>:<random>'} and put it into the address you give your provider,"
+    hint = f"{wanted} https://<random>:<random>@shop.example/… Or have in your URLs only the webhook of a provider that signs."
+    told = f"Anybody may post mail events here, for Anymail's webhooks have no secret: {', '.join(open_ones)}."
+    return [Error(told, hint=hint, id="backorders.E011")]
+
+
+def _open_webhooks() -> Iterator[str]:
+    """Providers whose tracking webhook is in the URLs and answers without a secret or a signature."""
+    try:
+        from anymail.signals import inbound
+        from anymail.webhooks.base import AnymailCoreWebhookView
+    except ImportError:
+        return
+    for pattern in _all_patterns(get_resolver().url_patterns):
+        view = getattr(pattern.callback, "view_class", None)
+        if view is None or not issubclass(view, AnymailCoreWebhookView) or view.signal is inbound:
+            continue
+        try:
+            with warnings.catch_warnings(action="ignore"):
+                made = view(**pattern.callback.view_initkwargs)
+        except Exception:  # noqa: S112 - it lacks a key it cannot do without, and refuses to answer
+            continue
+        if getattr(made, "warn_if_no_basic_auth", False) and not getattr(made, "basic_auth", None):
+            yield made.esp_name
+
+
+def _all_patterns(patterns: Iterable[Any]) -> Iterator[Any]:
+    for pattern in patterns:
+        if hasattr(pattern, "url_patterns"):
+            yield from _all_patterns(pattern.url_patterns)
+        else:
+            yield pattern
 
 
 @register()

@@ -136,6 +136,21 @@ class Settings:
     worker_pause: timedelta = timedelta(seconds=2)
     """How long ``backorders_worker`` rests when nothing is due."""
 
+    keep_mail: timedelta = timedelta(days=90)
+    """How long the outbox remembers a mail that left or was stopped; then its row goes, unless its request or order is still open."""
+
+    keep_closed_requests: timedelta = timedelta(days=365)
+    """How long a closed request keeps its address; then the row stays for figures, without the person."""
+
+    keep_closed_backorders: timedelta = timedelta(days=730)
+    """The same for backorders that were shipped or cancelled, once all of their order is."""
+
+    keep_order_keys: timedelta = timedelta(days=30)
+    """How long an idempotency key is remembered; after that the same key counts as a new order."""
+
+    hash_key: str = ""
+    """Secret under which addresses are hashed that must be known again without being kept; empty means SECRET_KEY. See docs/privacy.md."""
+
 
 def read(raw: Mapping[str, Any] | None = None) -> Settings:
     """This will turn ``settings.BACKORDERS`` into ``Settings``; unknown names are left to ``manage.py check``."""

@@ -10,8 +10,8 @@ from celery import shared_task
 from backorders.models import StockItem
 from backorders.services.backorders import tell_whole_orders as tell_orders
 from backorders.services.outbox import drain
+from backorders.services.retention import tidy as tidy_up
 from backorders.services.stock import look_at, sweep_stock
-from backorders.services.subscriptions import tidy_subscriptions
 from backorders.services.supply import refresh_forecasts as forecast
 from backorders.services.wake import wake
 from backorders.services.waves import release_waves as release
@@ -44,7 +44,7 @@ def deliver_due_mail(**_later: Any) -> None:
 
 @shared_task(name="backorders.tidy", ignore_result=True)
 def tidy(**_later: Any) -> None:
-    tidy_subscriptions()
+    tidy_up()
 
 
 @shared_task(name="backorders.tell_whole_orders", ignore_result=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import date
 from typing import Any
 
@@ -12,7 +11,8 @@ from django.utils.timezone import localdate, now
 from django.utils.translation import get_language, gettext
 from django.utils.translation import gettext_lazy as _
 
-from backorders.domain.addresses import masked
+from backorders.domain.addresses import masked as masked
+from backorders.domain.addresses import masked_within as masked_within
 from backorders.domain.availability import Availability, State
 from backorders.domain.windows import Promise, Window
 from backorders.domain.wording import babel_locale
@@ -106,11 +106,3 @@ def forecast_of(delivery: Delivery) -> str:
 
 def may_see_addresses(request: HttpRequest) -> bool:
     return request.user.has_perm("backorders.view_addresses")
-
-
-_ADDRESS = re.compile(r"[^\s<>()\[\],;:\"]+@[^\s<>()\[\],;:\"]+")
-
-
-def masked_within(text: str) -> str:
-    """What a mail server answered, with the addresses in it masked."""
-    return _ADDRESS.sub(lambda found: masked(found[0].rstrip(".")), text)

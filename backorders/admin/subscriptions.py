@@ -100,4 +100,4 @@ class SuppressedAddressAdmin(Page):
 
     def save_model(self, request: HttpRequest, obj: SuppressedAddress, form: Any, change: bool) -> None:
         suppress(email_key=obj.email_key, reason=obj.reason, now=timezone.now())
-        obj.pk = SuppressedAddress.objects.get(email_key=obj.email_key).pk
+        obj.pk = SuppressedAddress.objects.of([obj.email_key])[0].pk

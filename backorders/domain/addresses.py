@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import re
 import unicodedata
 from dataclasses import dataclass
@@ -66,6 +68,19 @@ def masked(address: str) -> str:
     """``ada@example.com`` becomes ``a…@e….com``: for people and logs that need not know whose it is."""
     local, _at, domain = address.rpartition("@")
     return f"{local[:1]}…@{domain[:1]}….{domain.rpartition('.')[2]}" if local else "…"
+
+
+_ADDRESS = re.compile(r"[^\s<>()\[\],;:\"]+@[^\s<>()\[\],;:\"]+")
+
+
+def masked_within(text: str) -> str:
+    """What a mail server answered, with the addresses in it masked."""
+    return _ADDRESS.sub(lambda found: masked(found[0].rstrip(".")), text)
+
+
+def hash_of(key: str, *, secret: str) -> str:
+    """HMAC-SHA-256 of an address's ``key``, in hex: equal for equal addresses, and of no use to anybody without the secret."""
+    return hmac.new(f"backorders.address:{secret}".encode(), key.encode(), hashlib.sha256).hexdigest()
 
 
 def _ascii(domain: str) -> str:

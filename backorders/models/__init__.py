@@ -3,10 +3,12 @@
 from backorders.models.alternatives import Alternative
 from backorders.models.backorders import Allocation, Backorder, Promise
 from backorders.models.checkout import PlacedOrder
-from backorders.models.outbox import MailLane, OutgoingMail, SuppressedAddress
+from backorders.models.feedback import MailFeedback
+from backorders.models.outbox import MailLane, OutgoingMail
 from backorders.models.stock import CategoryTerms, StockEvent, StockItem
 from backorders.models.subscriptions import Subscription, SubscriptionToken
 from backorders.models.supply import ClosedDay, Delivery, DeliveryRevision, Supplier
+from backorders.models.suppression import SuppressedAddress
 from backorders.models.waves import Restock, Wave
 
 __all__ = [
@@ -17,6 +19,7 @@ __all__ = [
     "ClosedDay",
     "Delivery",
     "DeliveryRevision",
+    "MailFeedback",
     "MailLane",
     "OutgoingMail",
     "PlacedOrder",

@@ -1,4 +1,4 @@
-"""Every mail, its life, and who must never be mailed."""
+"""Every mail and its life."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from backorders.domain.addresses import masked
 from backorders.domain.outbox import MailKind, MailState
 from backorders.models.backorders import Allocation, Backorder
 from backorders.models.subscriptions import Subscription
@@ -94,6 +93,7 @@ class OutgoingMail(models.Model):
             # Partial, because a wave of 100,000 rows has no backorder: every index it does not touch makes it faster.
             models.Index(fields=["backorder"], condition=Q(backorder__isnull=False), name="backorders_mail_backorder"),
             models.Index(fields=["lease_token"], condition=Q(lease_token__isnull=False), name="backorders_mail_lease"),
+            models.Index(fields=["provider_id"], condition=~Q(provider_id=""), name="backorders_mail_provider"),
         ]
 
     def __str__(self) -> str:
@@ -122,18 +122,3 @@ class MailLane(models.Model):
 
     def __str__(self) -> str:
         return self.name or str(_("all mail"))
-
-
-class SuppressedAddress(models.Model):
-    """An address that bounced or complained. Never mailed again until staff remove the row."""
-
-    email_key = models.CharField(_("address"), max_length=254, unique=True)
-    reason = models.CharField(_("reason"), max_length=60, blank=True, default="")
-    suppressed_at = models.DateTimeField(_("since"))
-
-    class Meta:
-        verbose_name = _("suppressed address")
-        verbose_name_plural = _("suppressed addresses")
-
-    def __str__(self) -> str:
-        return masked(self.email_key)

@@ -81,7 +81,7 @@ def facts_for(mails: list[OutgoingMail], now: datetime) -> Facts:
     pending = Subscription.objects.filter(state=Subscription.State.PENDING)
     lines = [mail.backorder for mail in mails if mail.backorder]
     return Facts(
-        suppressed=frozenset(SuppressedAddress.objects.filter(email_key__in=keys).values_list("email_key", flat=True)),
+        suppressed=SuppressedAddress.objects.among(keys),
         unconfirmed=frozenset(pending.filter(email_key__in=keys).values_list("email_key", flat=True)),
         availability=availability_of_items(items.values(), now),
         described=describe_items(items.values()),

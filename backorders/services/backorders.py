@@ -513,7 +513,9 @@ def _tell_one(order: Q, now: datetime) -> int:
     try:
         return _tell_order(order, now)
     except Exception:
-        log.exception("An order could not be announced (%s); the next run tries again.", order)
+        parts: list[Any] = order.children
+        named = [value for name, value in parts if name != "email_key"]  # no address in a log
+        log.exception("The order %s could not be announced; the next run tries again.", named)
         return 0
 
 

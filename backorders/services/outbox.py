@@ -21,6 +21,7 @@ from backorders.domain.tokens import Purpose, digest_of, new_token
 from backorders.models import OutgoingMail, Subscription, SubscriptionToken, SuppressedAddress
 from backorders.models.outbox import ALL
 from backorders.models.subscriptions import SubscriptionQuerySet
+from backorders.models.suppression import address_hash
 from backorders.queries.clock import database_now
 from backorders.queries.outbox import DOORS, Facts, Tokens, Verdict, facts_for, message_for, recipient_of, verdict_on
 from backorders.services.announce import announce
@@ -405,10 +406,7 @@ def _settle(mail: OutgoingMail, answer: Answer, *, pause: timedelta = timedelta(
     if answer.outcome in SHUTS:  # charged nothing; but another mail is tried first, in case it is this one's fault
         return _queue_again(mail, pause, answer.note, attempts=mail.attempts - 1)
     if answer.outcome is Outcome.NO_MAILBOX:
-        suppress(
-            email_key=recipient_of(mail).email_key, reason="the mail server knows no such address", now=timezone.now()
-        )
-        _end(mail, MailState.SUPPRESSED, answer.note)
+        _end(mail, MailState.SUPPRESSED, answer.note, suppresses="the mail server knows no such address")
         return MailState.SUPPRESSED
     if answer.outcome is Outcome.REFUSED or mail.attempts >= conf.max_attempts:
         _end(mail, MailState.DEAD, answer.note)
@@ -427,10 +425,11 @@ def _queue_again(mail: OutgoingMail, pause: timedelta, note: str, *, attempts: i
 
 
 @transaction.atomic
-def _end(mail: OutgoingMail, state: MailState, because: str) -> None:
+def _end(mail: OutgoingMail, state: MailState, because: str, *, suppresses: str = "") -> None:
     """The mail will not leave. Whoever waited for it keeps the place; only a suppressed address ends the request.
 
-    A ``dead`` mail leaves its reader "told": staff see it in the outbox and may send it again.
+    A ``dead`` mail leaves its reader "told": staff see it in the outbox and may send it again. ``suppresses``: why its
+    address is never mailed again, read anew under the lock, for the person may have been forgotten meanwhile.
     """
     locked_item(recipient_of(mail).item_id)
     ended = _mine(mail, MailState.LEASED, MailState.SENDING).update(
@@ -438,6 +437,10 @@ def _end(mail: OutgoingMail, state: MailState, because: str) -> None:
     )
     if not ended:
         return
+    if suppresses:
+        recipient = recipient_of(mail)
+        recipient.refresh_from_db(fields=["email_key"])
+        suppress(email_key=recipient.email_key, reason=suppresses, now=timezone.now())
     if mail.kind == MailKind.BACK_IN_STOCK:
         told = Subscription.objects.filter(
             id=mail.subscription_id or 0, state=Subscription.State.TOLD, restock=mail.restock
@@ -459,7 +462,8 @@ def _forget_being_told(mail: OutgoingMail) -> None:
 
 def suppress(*, email_key: str, reason: str, now: datetime) -> None:
     """This will make sure that an address is never mailed again."""
-    SuppressedAddress.objects.get_or_create(email_key=email_key, defaults={"reason": reason, "suppressed_at": now})
+    about = {"email_key": email_key, "reason": reason, "suppressed_at": now}
+    SuppressedAddress.objects.get_or_create(email_hash=address_hash(email_key), defaults=about)
 
 
 def send_again(*, mail_ids: list[int]) -> int:

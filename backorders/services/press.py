@@ -127,7 +127,7 @@ def _fillings(mail: OutgoingMail, tokens: Tokens) -> dict[str, bytes]:
 def serialised(message: EmailMultiAlternatives) -> bytes:
     """As Django's SMTP backend puts it on the wire."""
     if django.VERSION >= (6, 0):
-        return bytes(message.message(policy=email.policy.SMTP).as_bytes())  # type: ignore[call-arg]
+        return bytes(message.message(policy=email.policy.SMTP).as_bytes())
     return bytes(message.message().as_bytes(linesep="\r\n"))  # type: ignore[call-arg]
 
 

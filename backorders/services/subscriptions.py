@@ -100,7 +100,7 @@ def _remember(wanted: Subscription, address: Address, *, is_proven: bool, now: d
     if known is not None:
         _ask_again(known, wanted, is_proven=is_proven, now=now)
         return
-    if SuppressedAddress.objects.filter(email_key=address.key).exists():
+    if SuppressedAddress.objects.among([address.key]):
         return
     if is_proven:
         wanted.state, wanted.confirmed_at = Subscription.State.WAITING, now
@@ -225,6 +225,11 @@ def note_purchase(*, item_ids: list[int], email_key: str, now: datetime) -> int:
     """This will close the requests of somebody who has bought; the caller holds the items' locks. Returns how many."""
     rows = Subscription.objects.filter(item_id__in=item_ids, email_key=email_key)
     return _close(rows, Subscription.Closed.BOUGHT, now)
+
+
+def close_requests(*, requests: SubscriptionQuerySet, because: Subscription.Closed, now: datetime) -> int:
+    """This will close those of some requests that are live; the caller holds their items' locks. Returns how many."""
+    return _close(requests, because, now)
 
 
 def tidy_subscriptions(*, now: datetime | None = None) -> dict[str, int]:

@@ -3,10 +3,12 @@ import re
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.urls import reverse
+from django.utils import timezone
 
 from backorders.admin import base
 from backorders.models import Backorder, OutgoingMail, Subscription, SuppressedAddress
 from backorders.services.backorders import cancel_backorder, place_backorder
+from backorders.services.outbox import suppress
 from backorders.services.supply import expect_delivery, move_delivery, receive_delivery
 from backorders.services.terms import set_selling_policy
 from tests.admin.conftest import client_of
@@ -275,6 +277,18 @@ def test_a_suppressed_address_has_to_be_one(owner, typed):
     answer = owner.post(reverse("admin:backorders_suppressedaddress_add"), {"email_key": typed, "reason": ""})
     assert answer.context["adminform"].form.errors
     assert not SuppressedAddress.objects.exists()
+
+
+def test_an_address_known_by_its_hash_alone_can_be_typed_in_again_and_stays_nameless(owner):
+    suppress(email_key="gone@example.com", reason="bounce", now=timezone.now())
+    SuppressedAddress.objects.update(email_key="")
+    answer = owner.post(
+        reverse("admin:backorders_suppressedaddress_add"), {"email_key": "gone@example.com", "reason": "called"}
+    )
+    assert answer.status_code == 302
+    assert SuppressedAddress.objects.values_list("email_key", "reason").get() == ("", "bounce")
+    page = owner.get(reverse("admin:backorders_suppressedaddress_changelist"))
+    assert (page.status_code, "gone@example.com" in page.content.decode().partition("messagelist")[0]) == (200, False)
 
 
 # the outbox

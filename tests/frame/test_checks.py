@@ -17,6 +17,7 @@ from backorders.checks import (
     check_mail,
     check_settings,
     check_urls,
+    check_webhooks,
 )
 from backorders.conf import Settings
 from backorders.domain.calendars import public_holidays
@@ -242,3 +243,36 @@ def test_the_settings_we_offer_are_settings_that_celery_has_and_the_check_likes(
 
 def flatten_keys():
     return [name for name, _ in flatten(NAMESPACES)]
+
+
+@pytest.fixture
+def with_webhooks(settings):
+    settings.ROOT_URLCONF = "tests.hosts.with_anymail"
+    return settings
+
+
+def test_webhooks_that_anybody_may_post_to_are_an_error_that_says_what_to_do(with_webhooks):
+    with_webhooks.ANYMAIL = {"MAILGUN_WEBHOOK_SIGNING_KEY": "Mailgun alone signs; the others stand open beside it"}
+    [error] = check_webhooks()
+
+    assert (error.id, error.level) == ("backorders.E011", checks.ERROR)
+    assert "Brevo, MailerSend" not in error.msg
+    assert "Postmark" in error.msg
+    assert "Mailgun" not in error.msg
+    assert "WEBHOOK_SECRET" in error.hint
+
+
+@pytest.mark.parametrize("empty", ["", [], None])
+def test_an_empty_secret_is_none(with_webhooks, empty):
+    with_webhooks.ANYMAIL = {"WEBHOOK_SECRET": empty}
+    assert check_webhooks() != []
+
+
+def test_webhooks_with_a_secret_say_nothing(with_webhooks):
+    with_webhooks.ANYMAIL = {"WEBHOOK_SECRET": "shop:secret"}
+    assert check_webhooks() == []
+
+
+def test_a_shop_without_webhooks_needs_no_secret(settings):
+    settings.ANYMAIL = {}
+    assert check_webhooks() == []

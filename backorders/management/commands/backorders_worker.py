@@ -15,8 +15,8 @@ from backorders.conf import conf
 from backorders.schedule import intervals
 from backorders.services.backorders import tell_whole_orders
 from backorders.services.outbox import Delivered, drain
+from backorders.services.retention import tidy
 from backorders.services.stock import Swept, sweep_stock
-from backorders.services.subscriptions import tidy_subscriptions
 from backorders.services.supply import refresh_forecasts
 from backorders.services.waves import release_waves
 
@@ -52,7 +52,7 @@ class Command(BaseCommand):
             "tell_whole_orders": tell_whole_orders,
             "deliver_due_mail": lambda: drain(seconds=20, is_stopping=lambda: self.is_stopping),
             "refresh_forecasts": refresh_forecasts,
-            "tidy": tidy_subscriptions,
+            "tidy": tidy,
         }
         if once:
             if failed := [name for name in self.jobs if not self.run(name)]:

@@ -1,0 +1,64 @@
+"""Who must never be mailed, and the keyed hash by which we know an address without keeping it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.conf import settings
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from backorders.conf import conf
+from backorders.domain.addresses import hash_of, masked
+
+
+def address_hash(email_key: str) -> str:
+    """What is kept of an address when the address itself may not be: nobody without ``HASH_KEY`` can test a guess."""
+    return hash_of(email_key, secret=_secrets()[0])
+
+
+def address_hashes(email_key: str) -> list[str]:
+    """The same under every key that was ever in force here, the present one first: keys are changed, promises are not."""
+    return [hash_of(email_key, secret=secret) for secret in _secrets()]
+
+
+def _secrets() -> list[str]:
+    known = [conf.hash_key, settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
+    return list(dict.fromkeys(str(secret) for secret in known if secret))
+
+
+class SuppressedQuerySet(models.QuerySet["SuppressedAddress"]):
+    def of(self, email_keys: Iterable[str]) -> SuppressedQuerySet:
+        return self.filter(email_hash__in=[each for key in email_keys for each in address_hashes(key)])
+
+    def among(self, email_keys: Iterable[str]) -> frozenset[str]:
+        """Those of some addresses that must not be mailed (one query)."""
+        named = {each: key for key in set(email_keys) for each in address_hashes(key)}
+        found = self.filter(email_hash__in=list(named)).values_list("email_hash", flat=True)
+        return frozenset(named[each] for each in found)
+
+
+class SuppressedAddress(models.Model):
+    """An address that bounced or complained. Never mailed again until staff remove the row.
+
+    Looked up by its hash. ``email_key`` is for staff; it is empty once the person was forgotten.
+    """
+
+    email_key = models.CharField(_("address"), max_length=254, default="")
+    email_hash = models.CharField(max_length=64, unique=True, editable=False)
+    reason = models.CharField(_("reason"), max_length=60, blank=True, default="")
+    suppressed_at = models.DateTimeField(_("since"))
+
+    objects = SuppressedQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("suppressed address")
+        verbose_name_plural = _("suppressed addresses")
+
+    def __str__(self) -> str:
+        return masked(self.email_key)
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        self.email_hash = self.email_hash or address_hash(self.email_key)
+        super().save(*args, **kwargs)

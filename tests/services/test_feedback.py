@@ -1,0 +1,392 @@
+"""Mail providers report through their own webhooks, as they send them: late, twice, in any order, and not only about us."""
+
+import datetime as dt
+import random
+import uuid
+
+import pytest
+from anymail.signals import AnymailTrackingEvent, tracking
+from django.core import mail as django_mail
+from django.utils import timezone
+
+from backorders.domain.outbox import MailState
+from backorders.mail_receivers import feedback_in
+from backorders.models import MailFeedback, OutgoingMail, Subscription, SuppressedAddress
+from backorders.services.feedback import KEEP_UNMATCHED, hear_again
+from backorders.services.outbox import drain
+from backorders.services.privacy import forget_customer
+from backorders.services.stock import sweep_stock
+from backorders.services.waves import release_waves
+from tests.factories import ProductFactory, waiting_for
+from tests.hosts.models import Product
+from tests.mailprovider import ANYMAIL, bounce, left, mailgun_says, post, postmark, postmark_says
+
+pytestmark = pytest.mark.django_db
+
+HOUR = dt.timedelta(hours=1)
+
+
+@pytest.fixture(autouse=True)
+def reporting(settings):
+    settings.ROOT_URLCONF, settings.ANYMAIL = "tests.hosts.with_anymail", ANYMAIL
+
+
+def tell(people, now, **fields):
+    """So many people were told that a mug is back; the provider calls the mails pm-<id of the request>."""
+    mug = ProductFactory(stock=0)
+    rows = waiting_for(mug, people, **fields)
+    Product.objects.filter(pk=mug.pk).update(stock=people)
+    sweep_stock(now=now)
+    release_waves(now=now)
+    drain(seconds=10)
+    for row in rows:
+        OutgoingMail.objects.filter(subscription=row).update(provider_id=named(row))
+    return rows
+
+
+def named(row):
+    return f"pm-{row.id}"
+
+
+def mail_of(row):
+    return OutgoingMail.objects.get(subscription=row)
+
+
+def in_doubt(row, **fields):
+    """Its worker died while the provider was answering."""
+    marks = {"state": MailState.SENDING, "lease_token": uuid.uuid4(), "provider_id": "", "sent_at": None}
+    marks |= {"leased_until": timezone.now() - HOUR, **fields}
+    OutgoingMail.objects.filter(subscription=row).update(**marks)
+
+
+def suppressed():
+    return sorted(SuppressedAddress.objects.values_list("email_key", "reason"))
+
+
+def closed(*rows):
+    found = dict(Subscription.objects.values_list("id", "closed_because"))
+    return [found[row.id] for row in rows]
+
+
+# what an event does
+
+
+def test_a_hard_bounce_suppresses_the_address_and_ends_its_requests(now):
+    [row] = tell(1, now)
+    [other] = waiting_for(ProductFactory(), 1, email=row.email)
+
+    assert post("postmark", bounce(named(row), email=row.email)).status_code == 200
+    assert suppressed() == [(row.email, "bounce")]
+    assert closed(row, other) == ["undeliverable", "undeliverable"]
+
+
+def test_a_complaint_suppresses_the_address(now):
+    [row] = tell(1, now)
+    post("postmark", postmark_says("SpamComplaint", named(row), email=row.email, Type="SpamComplaint"))
+
+    assert (suppressed(), closed(row)) == ([(row.email, "complaint")], ["left"])
+
+
+def test_leaving_by_the_providers_link_ends_what_was_asked_before_and_nothing_later(now):
+    [row] = tell(1, now)
+    [before] = waiting_for(ProductFactory(), 1, email=row.email, placed_at=now)
+    [after] = waiting_for(ProductFactory(), 1, email=row.email, placed_at=now + 2 * HOUR)
+    for _ in range(2):
+        post("postmark", left(named(row), email=row.email))
+
+    assert (suppressed(), closed(row, before, after)) == ([], ["left", "left", ""])
+
+
+def test_whoever_leaves_asks_anew_and_leaves_again_by_the_same_mail_is_heard(now):
+    [row] = tell(1, now)
+    post("postmark", left(named(row), email=row.email))
+    [again] = waiting_for(ProductFactory(), 1, email=row.email, placed_at=now + 2 * HOUR)
+    post("postmark", left(named(row), email=row.email, at="2026-03-02T14:00:00Z"))
+
+    assert closed(again) == ["left"]
+
+
+@pytest.mark.parametrize("kind", ["SoftBounce", "Transient", "DnsError", "Blocked", "VirusNotification"])
+def test_what_passes_or_is_not_about_the_address_leaves_a_note_only(now, kind):
+    [row] = tell(1, now)
+    post("postmark", bounce(named(row), email=row.email, kind=kind))
+
+    assert (suppressed(), closed(row)) == ([], [""])
+    assert mail_of(row).note == f"delayed: 550 5.1.1 <{row.email[0]}…@e….com> no such user"
+
+
+@pytest.mark.parametrize("record", ["Open", "Click", "Nonsense"])
+def test_what_does_not_concern_us_changes_nothing(now, record):
+    [row] = tell(1, now)
+    before = OutgoingMail.objects.values().get()
+
+    assert post("postmark", postmark_says(record, named(row), email=row.email)).status_code == 200
+    assert (OutgoingMail.objects.values().get(), MailFeedback.objects.count()) == (before, 0)
+
+
+def test_mailgun_reports_under_our_own_message_id(now):
+    """The shop sends by plain SMTP through Mailgun, so nobody told us an id."""
+    [row] = tell(1, now)
+    OutgoingMail.objects.update(provider_id="")
+    ours = django_mail.outbox[-1].extra_headers["Message-ID"]
+    event = mailgun_says("failed", message_id=ours, email=row.email, severity="permanent", reason="bounce")
+
+    assert post("mailgun", event).status_code == 200
+    assert suppressed() == [(row.email, "bounce")]
+
+
+def test_a_temporary_failure_at_mailgun_is_only_noted(now):
+    [row] = tell(1, now)
+    ours = django_mail.outbox[-1].extra_headers["Message-ID"]
+    post("mailgun", mailgun_says("failed", message_id=ours, email=row.email, severity="temporary", reason="generic"))
+
+    assert (suppressed(), mail_of(row).note) == ([], "delayed")
+
+
+def test_a_provider_that_does_not_say_whom_it_means_is_believed_by_the_mails_name(now):
+    [row] = tell(1, now)
+    post("resend", {"type": "email.complained", "created_at": "2026-03-02T10:05:00Z", "data": {"email_id": named(row)}})
+
+    assert suppressed() == [(row.email, "complaint")]
+
+
+# a mail whose fate nobody knew
+
+
+@pytest.mark.parametrize("state", [MailState.SENDING, MailState.QUEUED, MailState.LEASED])
+def test_a_mail_in_doubt_that_arrived_is_sent_and_never_sent_again(now, state):
+    [row] = tell(1, now)
+    in_doubt(row, state=state)
+    ours = django_mail.outbox[-1].extra_headers["Message-ID"]
+    post("mailgun", mailgun_says("delivered", message_id=ours, email=row.email))
+    drain(seconds=5)
+
+    assert (mail_of(row).state, mail_of(row).provider_id, len(django_mail.outbox)) == (MailState.SENT, ours, 1)
+
+
+def test_a_mail_that_was_never_tried_stays_queued_whatever_is_told_of_it(now):
+    [row] = tell(1, now)
+    ours = django_mail.outbox[-1].extra_headers["Message-ID"]
+    OutgoingMail.objects.update(state=MailState.QUEUED, attempts=0)
+    post("mailgun", mailgun_says("delivered", message_id=ours, email=row.email))
+
+    assert mail_of(row).state == MailState.QUEUED
+
+
+def test_a_bounce_of_a_mail_in_doubt_settles_it_as_well(now):
+    [row] = tell(1, now)
+    in_doubt(row)
+    ours = django_mail.outbox[-1].extra_headers["Message-ID"]
+    post("mailgun", mailgun_says("failed", message_id=ours, email=row.email, severity="permanent", reason="bounce"))
+
+    assert (mail_of(row).state, mail_of(row).note) == (MailState.SENT, "bounced")
+
+
+# too early
+
+
+def test_a_bounce_before_our_commit_waits_for_its_mail(now):
+    [row] = tell(1, now)
+    in_doubt(row, leased_until=timezone.now() + HOUR)
+    post("postmark", bounce("pm-early", email=row.email))
+    assert (suppressed(), MailFeedback.objects.get().email_hash != "") == ([], True)
+    assert row.email not in str(MailFeedback.objects.values())
+
+    OutgoingMail.objects.update(state=MailState.SENT, lease_token=None, provider_id="pm-early")
+    assert hear_again()["feedback matched"] == 1
+    assert suppressed() == [(row.email, "bounce")]
+    assert MailFeedback.objects.filter(mail=None).count() == 0
+
+
+def test_what_is_nobodys_for_a_day_is_dropped(now):
+    [row] = tell(1, now)
+    in_doubt(row)
+    for _ in range(2):
+        post("postmark", bounce("pm-never", email=row.email))
+    assert MailFeedback.objects.count() == 1
+
+    assert hear_again(now=timezone.now() + KEEP_UNMATCHED + HOUR)["feedback dropped"] == 1
+
+
+def test_no_event_is_too_early_where_the_provider_hands_our_own_name_back(now):
+    with postmark() as taken:
+        [row] = tell(1, now)
+        assert taken[0]["Metadata"] == {"backorders_mail": f"{mail_of(row).id}.{int(now.timestamp())}"}
+        in_doubt(row, leased_until=timezone.now() + HOUR)
+        post("postmark", bounce("pm-unheard-of", email=row.email, Metadata=taken[0]["Metadata"]))
+
+    assert suppressed() == [(row.email, "bounce")]
+
+
+def test_the_metadata_of_the_shop_stays_and_foreign_mails_get_none_of_ours(now):
+    with postmark() as taken:
+        message = django_mail.EmailMessage("Invoice", "…", "shop@shop.example", ["ana@example.com"])
+        message.metadata = {"order": "17"}
+        message.send()
+
+    assert taken[0]["Metadata"] == {"order": "17"}
+
+
+# again and in any order
+
+
+def test_the_same_told_again_changes_nothing_even_when_staff_thought_better_of_it(now):
+    [row] = tell(1, now)
+    event = bounce(named(row), email=row.email)
+    post("postmark", event)
+    SuppressedAddress.objects.all().delete()
+    post("postmark", event)
+    post("postmark", bounce(named(row), email=row.email))
+
+    assert suppressed() == []
+
+
+def test_a_shuffled_and_doubled_day_ends_as_an_orderly_one(now):
+    rows = tell(16, now)
+    kinds = [("bounce", 4), ("complaint", 8), ("leave", 12), ("nothing", 16)]
+    fate = {row.id: next(kind for kind, end in kinds if place < end) for place, row in enumerate(rows)}
+    says = {
+        "bounce": lambda row: bounce(named(row), email=row.email.upper()),
+        "complaint": lambda row: postmark_says("SpamComplaint", named(row), email=row.email, Type="SpamComplaint"),
+        "leave": lambda row: left(named(row), email=row.email),
+        "nothing": lambda row: bounce(named(row), email=row.email, kind="SoftBounce"),
+    }
+    events = [says[fate[row.id]](row) for row in rows]
+    events += [postmark_says("Delivery", named(row), email=row.email) for row in rows]
+    events += [bounce("somebody-elses", email=row.email) for row in rows]
+    events += events[::3]
+    random.Random(7).shuffle(events)
+    assert {post("postmark", event).status_code for event in events} == {200}
+
+    expected = sorted((row.email, fate[row.id]) for row in rows if fate[row.id] in ("bounce", "complaint"))
+    assert suppressed() == expected
+    because = {"bounce": "undeliverable", "complaint": "left", "leave": "left", "nothing": ""}
+    assert closed(*rows) == [because[fate[row.id]] for row in rows]
+
+
+# forged, foreign, broken
+
+
+@pytest.mark.parametrize("headers", [{}, {"Authorization": "Basic c2hvcDp3cm9uZw=="}])
+def test_who_does_not_know_the_secret_is_not_heard(now, headers):
+    [row] = tell(1, now)
+
+    assert post("postmark", bounce(named(row), email=row.email), headers=headers).status_code == 400
+    assert suppressed() == []
+
+
+def test_a_wrong_signature_is_not_heard(now):
+    [row] = tell(1, now)
+    ours = django_mail.outbox[-1].extra_headers["Message-ID"]
+    event = mailgun_says("complained", message_id=ours, email=row.email, signed_with="guess")
+
+    assert post("mailgun", event).status_code == 400
+    assert suppressed() == []
+
+
+def test_a_bounce_of_a_mail_that_was_never_ours_changes_nothing(now):
+    [row] = tell(1, now)
+    mail = mail_of(row)
+    post("postmark", bounce("unknown", email=row.email))
+    for guess in (f"{mail.id}.1", f"{mail.id + 1}.{int(now.timestamp())}", "99999999999999999999.1", {"a": 1}, None):
+        post("postmark", bounce("unknown", email=row.email, Metadata={"backorders_mail": guess}))
+
+    assert (suppressed(), closed(row), MailFeedback.objects.count()) == ([], [""], 0)
+
+
+def test_a_bounce_of_our_mail_at_an_address_it_was_not_for_changes_nothing(now):
+    """The shop's own copy, or a guess."""
+    [row] = tell(1, now)
+    waiting_for(ProductFactory(), 1, email="archive@example.com")
+    for address in ("archive@example.com", "not an address", "a@b.com, c@d.com"):
+        post("postmark", bounce(named(row), email=address))
+
+    assert (suppressed(), MailFeedback.objects.count()) == ([], 0)
+
+
+@pytest.mark.parametrize("body", ["", "{", "[]", "null", '"x"', "{}", b"\xff\xfe", '{"RecordType": "Bounce"}'])
+def test_nonsense_changes_nothing(now, body):
+    [row] = tell(1, now)
+    post("postmark", body)
+    post("mailgun", body)
+
+    assert (suppressed(), closed(row)) == ([], [""])
+
+
+def test_twenty_megabytes_are_refused(now):
+    [row] = tell(1, now)
+    huge = bounce(named(row), email=row.email, Content="x" * 20_000_000)
+
+    assert post("postmark", huge).status_code in (400, 413)
+    assert suppressed() == []
+
+
+ODD = [None, 7, "x" * 100_000, "nul\x00", ["a"], {"a": 1}, b"bytes", "", float("nan"), dt.datetime(2026, 3, 2)]
+
+
+@pytest.mark.parametrize("odd", ODD, ids=range(len(ODD)))
+def test_odd_values_anywhere_in_an_event_are_borne(now, odd):
+    [row] = tell(1, now)
+    good = {"event_type": "bounced", "message_id": named(row), "recipient": None, "reject_reason": None}
+    for name in (*good, "metadata", "timestamp", "mta_response", "description", "tags", "esp_event", "event_id"):
+        event = AnymailTrackingEvent(**{**good, name: odd})
+        for provider in ("Postmark", "Resend", "SparkPost", "Mailjet", ""):
+            feedback_in(event, provider)
+        if name not in ("event_type", "message_id", "recipient"):
+            tracking.send(sender=None, event=event, esp_name="Postmark")
+
+    assert suppressed() == [(row.email, "bounce")]
+
+
+def test_ten_thousand_events_in_one_go_are_all_heard(now, settings):
+    """SparkPost sends batches. Most are about other mails of the shop."""
+    settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 20_000_000
+    rows = tell(50, now)
+
+    def event(name, email):
+        about = {"type": "bounce", "bounce_class": "10", "transmission_id": name, "raw_rcpt_to": email}
+        return {"msys": {"message_event": about}}
+
+    batch = [event(f"newsletter-{n}", f"reader{n}@elsewhere.example") for n in range(9_950)]
+    batch += [event(named(row), row.email) for row in rows]
+    assert post("sparkpost", batch).status_code == 200
+    assert len(suppressed()) == 50
+
+
+def test_a_batch_whose_middle_is_broken_changes_nothing(now):
+    [row] = tell(1, now)
+    about = {"type": "bounce", "bounce_class": "10", "transmission_id": named(row), "raw_rcpt_to": row.email}
+
+    assert post("sparkpost", [{"msys": {"message_event": about}}, {"msys": {"a": {}, "b": {}}}]).status_code >= 400
+    assert suppressed() == []
+
+
+@pytest.mark.parametrize(
+    ("provider", "raw"),
+    [
+        ("Amazon SES", {"bounce": {"bounceType": "Transient"}}),
+        ("Brevo", {"event": "soft_bounce"}),
+        ("MailerSend", {"data": {"type": "soft_bounced"}}),
+        ("Mailjet", {"hard_bounce": False}),
+        ("Mandrill", {"event": "soft_bounce"}),
+        ("Postmark", {"Type": "SoftBounce"}),
+        ("Resend", {"data": {"bounce": {"type": "Transient"}}}),
+        ("SparkPost", {"msys": {"message_event": {"bounce_class": "22"}}}),
+    ],
+)
+def test_every_providers_word_for_a_bounce_that_passes_is_known(provider, raw):
+    event = AnymailTrackingEvent(event_type="bounced", reject_reason="bounced", message_id="x", esp_event=raw)
+    assert feedback_in(event, provider).told == "delayed"
+
+
+# forgotten meanwhile
+
+
+def test_a_complaint_of_somebody_who_was_forgotten_keeps_them_quiet_and_nameless(now):
+    [row] = tell(1, now)
+    ours = django_mail.outbox[-1].extra_headers["Message-ID"]
+    forget_customer(email=row.email, now=now)
+    post("mailgun", mailgun_says("complained", message_id=ours, email=row.email))
+
+    assert suppressed() == [("", "complaint")]
+    assert SuppressedAddress.objects.among([row.email]) == {row.email}
