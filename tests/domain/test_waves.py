@@ -125,7 +125,10 @@ def test_at_the_edges(stock, waiting, told):
     assert wave_size(stock=stock, in_flight=0, waiting=waiting, rate=BuyRate()) == told
 
 
-def wave(shelf, crowd, learned=Learned(), loss=0.03, **course):
+NEW_SHOP = Learned()
+
+
+def wave(shelf, crowd, learned=NEW_SHOP, loss=0.03, **course):
     return next_wave(shelf=shelf, crowd=crowd, course=Course(**course), learned=learned, loss=loss)
 
 
