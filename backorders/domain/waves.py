@@ -88,16 +88,20 @@ class Told:
     units: int
     hours: float | None
 
+    def later(self, hours: float) -> Told:
+        return self if self.hours is None else replace(self, hours=self.hours + hours)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Course:
     """How a restock has gone so far.
 
-    ``bought``: of the people told. ``left``: units that left the shelf, whoever took them; ``left_to_told``: of these, to
+    ``earlier``: told of the restock before, and perhaps still on their way. ``bought``: of the people told. ``left``: units that left the shelf, whoever took them; ``left_to_told``: of these, to
     people who were told; ``hours``: since it began.
     """
 
     told: Sequence[Told] = ()
+    earlier: Sequence[Told] = ()
     bought: int = 0
     left: int = 0
     left_to_told: int = 0
@@ -106,8 +110,12 @@ class Course:
     def later(self, hours: float, crowd: Crowd) -> Course:
         """The same so many hours after ``crowd`` was told too, if nobody has bought since."""
         told = [*self.told, Told(people=crowd.people, units=crowd.units, hours=0.0)] if crowd.people else self.told
-        older = [each if each.hours is None else replace(each, hours=each.hours + hours) for each in told]
-        return replace(self, told=older, hours=self.hours + hours)
+        return replace(
+            self,
+            told=[each.later(hours) for each in told],
+            earlier=[each.later(hours) for each in self.earlier],
+            hours=self.hours + hours,
+        )
 
 
 def next_wave(*, shelf: Units, crowd: Crowd, course: Course, learned: Learned, item_id: int = 0, loss: float) -> Units:
@@ -123,7 +131,7 @@ def next_wave(*, shelf: Units, crowd: Crowd, course: Course, learned: Learned, i
         return UNLIMITED
     if not shelf:
         return shelf
-    exposure, in_flight = _answered(course.told, learned)
+    exposure, in_flight = _answered(course, learned)
     rate = learned.rate_of_item(item_id).after(buys=_buys(course, learned), exposure=exposure)
     lot, stock = crowd.lot, max(1, shelf.value - expected_to_pass(course, learned))
     waiting = ceil(crowd.units / lot)
@@ -133,14 +141,21 @@ def next_wave(*, shelf: Units, crowd: Crowd, course: Course, learned: Learned, i
     return UNLIMITED if lots == waiting else Units(int(lots * lot))
 
 
-def _answered(told: Iterable[Told], learned: Learned) -> tuple[float, float]:
-    """People who have answered, most of them by not coming; and the units that people asked for who may still come."""
+def _answered(course: Course, learned: Learned) -> tuple[float, float]:
+    """People who have answered, most of them by not coming; and the units that people asked for who may still come.
+
+    Of the restock before, only those on their way count: while the shelf was empty, nobody could answer by buying.
+    """
     exposure = in_flight = 0.0
-    for wave in told:
-        share = 0.0 if wave.hours is None else learned.delay.share_by(wave.hours)
+    for wave in course.told:
+        share = _share_by(wave, learned)
         exposure += wave.people * share
         in_flight += wave.units * (1 - share)
-    return exposure, in_flight
+    return exposure, in_flight + sum(wave.units * (1 - _share_by(wave, learned)) for wave in course.earlier)
+
+
+def _share_by(wave: Told, learned: Learned) -> float:
+    return 0.0 if wave.hours is None else learned.delay.share_by(wave.hours)
 
 
 def _buys(course: Course, learned: Learned) -> int:

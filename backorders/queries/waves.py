@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db.models import Count, FloatField, Max, Q, Sum
 from django.db.models.functions import Cast
@@ -57,7 +58,7 @@ def offer_for(*, restock: Restock, units: Units, crowd: Crowd, learned: Learned,
     units = units_to_tell_of(units)
     if units.is_unlimited or not units:
         return units
-    course = course_of(restock, now)
+    course = course_of(restock, item_id=restock.item_id, now=now)
     return next_wave(
         shelf=units, crowd=crowd, course=course, learned=learned, item_id=restock.item_id, loss=conf.wave_loss
     )
@@ -101,19 +102,34 @@ def pledge_for(restock: Restock) -> str:
     return pledge_of(seed_of(restock))
 
 
-def course_of(restock: Restock, now: datetime) -> Course:
-    """How a restock has gone so far (two queries).
+def course_of(restock: Restock | None, *, item_id: int | None, now: datetime) -> Course:
+    """How an item's restock has gone so far, or how one that begins now would find things (two queries).
 
     A mail counts from when it left, by the mail server's side of the clock; where that lies ahead of ``now``, from when
     it was written. Units that left the shelf are those the ledger saw go: taken by an order, or missing at a look. A
     correction downwards that the shop makes by itself looks the same; what is set by hand or written off here does not.
     """
-    mails = OutgoingMail.objects.filter(restock=restock, subscription__item=restock.item_id)
-    bought, sent = Q(subscription__closed_because=Subscription.Closed.BOUGHT), Q(state=MailState.SENT)
+    waves = _waves_told(restock, item_id, now)
+    ours = [wave for wave in waves if restock is not None and wave["restock_id"] == restock.id]
+    return Course(
+        told=[_told(wave, now) for wave in ours],
+        earlier=[_told(wave, now) for wave in waves if wave not in ours],
+        bought=sum(wave["bought"] for wave in ours),
+        left=_units_gone(restock) if restock else 0,
+        left_to_told=sum(wave["bought_units"] or 0 for wave in ours),
+        hours=_hours(restock.opened_at, now) if restock else 0.0,
+    )
+
+
+def _waves_told(restock: Restock | None, item_id: int | None, now: datetime) -> list[dict[str, Any]]:
+    """The mails of a restock that left or will, by wave; and those that left in the last day of a restock before it."""
+    just_sent = Q(state=MailState.SENT, created_at__gt=now - timedelta(days=1))
+    bought = Q(subscription__closed_because=Subscription.Closed.BOUGHT)
+    mails = OutgoingMail.objects.filter(subscription__item=item_id, restock__isnull=False)
     waves = (
-        mails.filter(state__in=[*_ON_ITS_WAY, MailState.SENT])
+        mails.filter(just_sent | Q(restock=restock, state__in=[*_ON_ITS_WAY, MailState.SENT]) if restock else just_sent)
         .order_by()
-        .values("created_at", is_sent=sent)
+        .values("restock_id", "created_at", is_sent=Q(state=MailState.SENT))
         .annotate(
             people=Count("id"),
             units=Sum("subscription__quantity"),
@@ -122,21 +138,12 @@ def course_of(restock: Restock, now: datetime) -> Course:
             bought_units=Sum("subscription__quantity", filter=bought),
         )
     )
-    told = list(waves)
-    return Course(
-        told=[
-            Told(
-                people=wave["people"],
-                units=wave["units"],
-                hours=_hours(_left_at(wave["created_at"], wave["last"], now), now) if wave["is_sent"] else None,
-            )
-            for wave in told
-        ],
-        bought=sum(wave["bought"] for wave in told),
-        left=_units_gone(restock),
-        left_to_told=sum(wave["bought_units"] or 0 for wave in told),
-        hours=_hours(restock.opened_at, now),
-    )
+    return [dict(wave) for wave in waves]
+
+
+def _told(wave: dict[str, Any], now: datetime) -> Told:
+    left_at = _left_at(wave["created_at"], wave["last"], now)
+    return Told(people=wave["people"], units=wave["units"], hours=_hours(left_at, now) if wave["is_sent"] else None)
 
 
 def _left_at(written_at: datetime, sent_at: datetime | None, now: datetime) -> datetime:
@@ -208,7 +215,7 @@ def foreseen_waves(item: StockItem, units: Units, now: datetime) -> Iterator[int
         shelf=units,
         quantities=quantities,
         learned=learned_shop(now),
-        course=course_of(restock, now) if restock else Course(),
+        course=course_of(restock, item_id=item.id, now=now),
         hours=conf.wave_every / timedelta(hours=1),
         item_id=item.id,
         loss=conf.wave_loss,

@@ -156,6 +156,13 @@ def test_the_next_is_told_of_a_single_unit_when_half_of_all_buyers_would_have_co
     assert sizes == [Units(0), Units(1)]
 
 
+def test_people_told_of_the_restock_before_come_too_but_say_nothing_of_this_one():
+    crowd, before = crowd_of([1] * 1000), [Told(people=60, units=60, hours=1.0)]
+    alone, after = wave(Units(50), crowd), wave(Units(50), crowd, earlier=before)
+
+    assert alone.value - after.value == 30  # half of them are still on their way
+
+
 def test_mails_that_have_not_left_tell_nothing_of_their_readers():
     crowd, stuck = crowd_of([1] * 1000), [Told(people=110, units=110, hours=None)]
 

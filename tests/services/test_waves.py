@@ -187,10 +187,29 @@ def test_the_course_of_a_restock_tells_who_bought_from_who_passed_by(worker, now
     check_out(lines=[Line(mug, 3, "passing")], email="passer@example.com", now=now + HOUR)
     Product.objects.update(stock=11)  # the shop sold four more by itself
     sweep_stock(now=now + HOUR)
-    [told], course = sizes(), course_of(Restock.objects.get(), now + 2 * HOUR)
+    [told], course = sizes(), course_of(Restock.objects.get(), item_id=anchor_of(mug).id, now=now + 2 * HOUR)
 
     assert [(wave.people, wave.units, wave.hours) for wave in course.told] == [(told, 2 * told, 2.0)]
     assert (course.bought, course.left, course.left_to_told, course.hours) == (1, 9, 2, 2.0)
+
+
+def test_people_told_of_the_restock_before_may_still_be_on_their_way(worker, now):
+    mug, _ = a_crowd(60, units=20, now=now)
+    worker(now)
+    [told] = sizes()
+    Product.objects.update(stock=0)
+    worker(now + QUARTER)
+    Product.objects.update(stock=2)
+    worker(now + 2 * QUARTER)
+    assert sizes() == [told]
+
+    restock, item_id = Restock.objects.get(closed_at=None), anchor_of(mug).id
+    course = course_of(restock, item_id=item_id, now=now + HOUR)
+    assert ([wave.people for wave in course.earlier], course.told) == ([told], [])
+    assert course_of(restock, item_id=item_id, now=now + dt.timedelta(days=2)).earlier == []
+
+    worker(now + dt.timedelta(hours=30))
+    assert len(sizes()) == 2
 
 
 def a_past(item, *, told, bought, hours, closed_at):
@@ -349,4 +368,4 @@ def test_units_set_by_hand_or_written_off_are_bought_by_nobody(now):
         StockEvent.objects.create(item=item, kind=kind, before=9, after=4, quantity=-5, happened_at=now)
     StockEvent.objects.create(item=item, kind="seen", before=9, after=7, quantity=-2, happened_at=now)
 
-    assert course_of(restock, now).left == 2
+    assert course_of(restock, item_id=item.id, now=now).left == 2
