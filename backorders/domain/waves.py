@@ -18,6 +18,9 @@ LOSS = 0.03
 MOST_ANSWERS = 0.75
 """What passing shoppers buy while so large a share of the answers comes in, is not there for those who are told now."""
 
+_LOOKS = 500
+"""So many looks ahead, who is told is foreseen: five days at one a quarter of an hour."""
+
 
 class Order(StrEnum):
     """Who of those who wait is told first."""
@@ -96,8 +99,8 @@ class Told:
 class Course:
     """How a restock has gone so far.
 
-    ``earlier``: told of the restock before, and perhaps still on their way. ``bought``: of the people told. ``left``: units that left the shelf, whoever took them; ``left_to_told``: of these, to
-    people who were told; ``hours``: since it began.
+    ``earlier``: told of the restock before, and perhaps still on their way. ``bought``: of the people told. ``left``: units
+    that left the shelf, whoever took them; ``left_to_told``: of these, to people who were told; ``hours``: since it began.
     """
 
     told: Sequence[Told] = ()
@@ -124,8 +127,8 @@ def next_wave(*, shelf: Units, crowd: Crowd, course: Course, learned: Learned, i
     A product that is not counted is there for everybody. The belief of the shop and of the item is moved by what this
     restock has shown: of each earlier wave, only the share of buyers that should have come by now counts as an answer; the
     rest is in flight (half a person rounds to nobody: one unit and one person told, and the next is told when half of
-    all buyers would have come). What passing shoppers are expected to take meanwhile is not offered, down to one unit: those who waited
-    must get a chance.
+    all buyers would have come). What passing shoppers are expected to take meanwhile is not offered, down to one unit:
+    those who waited must get a chance.
     """
     if shelf.is_unlimited or not crowd.people:
         return UNLIMITED
@@ -207,6 +210,3 @@ def waves_if_nobody_answers(
         if size:
             yield size
         course = course.later(hours, told)
-
-
-_LOOKS = 500

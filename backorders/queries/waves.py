@@ -28,7 +28,7 @@ from backorders.domain.waves import (
 from backorders.models import OutgoingMail, Restock, StockEvent, StockItem, Subscription, Wave
 from backorders.models.subscriptions import SubscriptionQuerySet
 
-_MOST = 5000
+_MOST = 2000
 """How many past waves are learned from; the newest count."""
 
 _ON_ITS_WAY = (MailState.QUEUED, MailState.LEASED, MailState.SENDING)
@@ -54,7 +54,7 @@ def units_to_tell_of(units: Units) -> Units:
 
 
 def offer_for(*, restock: Restock, units: Units, crowd: Crowd, learned: Learned, now: datetime) -> Units:
-    """How many units' worth of people may be told of a restock just now; unlimited: everybody (two queries)."""
+    """How many units' worth of people may be told of a restock just now; unlimited: everybody (three queries)."""
     units = units_to_tell_of(units)
     if units.is_unlimited or not units:
         return units
@@ -103,7 +103,7 @@ def pledge_for(restock: Restock) -> str:
 
 
 def course_of(restock: Restock | None, *, item_id: int | None, now: datetime) -> Course:
-    """How an item's restock has gone so far, or how one that begins now would find things (two queries).
+    """How an item's restock has gone so far, or how one that begins now would find things (three queries).
 
     A mail counts from when it left, by the mail server's side of the clock; where that lies ahead of ``now``, from when
     it was written. Units that left the shelf are those the ledger saw go: taken by an order, or missing at a look. A
@@ -123,7 +123,11 @@ def course_of(restock: Restock | None, *, item_id: int | None, now: datetime) ->
 
 def _waves_told(restock: Restock | None, item_id: int | None, now: datetime) -> list[dict[str, Any]]:
     """The mails of a restock that left or will, by wave; and those that left in the last day of a restock before it."""
-    just_sent = Q(state=MailState.SENT, created_at__gt=now - timedelta(days=1))
+    day_ago = now - timedelta(days=1)
+    is_near = Q(released_at__gt=day_ago) | Q(restock=restock) if restock else Q(released_at__gt=day_ago)
+    if not Wave.objects.filter(is_near, restock__item=item_id).exists():
+        return []  # nobody to look for among a hundred thousand
+    just_sent = Q(state=MailState.SENT, created_at__gt=day_ago)
     bought = Q(subscription__closed_because=Subscription.Closed.BOUGHT)
     mails = OutgoingMail.objects.filter(subscription__item=item_id, restock__isnull=False)
     waves = (
@@ -162,7 +166,7 @@ def _units_gone(restock: Restock) -> int:
 
 
 def learned_shop(now: datetime) -> Learned:
-    """What this shop has learned from the newest 5,000 waves: how soon buyers come, and how many they are (two queries).
+    """What this shop has learned from the newest 2,000 waves: how soon buyers come, and how many they are (two queries).
 
     From told to bought is read from the rows of those who were told: ``told_at``, and ``closed_at`` where they bought. All
     others of a wave were watched until their restock was over. Open restocks count once they are older than
