@@ -19,6 +19,7 @@ from django.utils.module_loading import import_string
 
 from backorders.conf import Settings, read
 from backorders.domain.calendars import public_holidays
+from backorders.domain.waves import Order
 from backorders.shop.checking import doubts_about, problems_of
 from backorders.shop.paths import did_you_mean
 
@@ -29,6 +30,7 @@ CHOICES = {
     "default_policy": ("stop", "backorder", "made_to_order"),
     "on_unknown": ("resend", "hold"),
     "allocation": ("strict", "skip"),
+    "wave_order": tuple(order.value for order in Order),
 }
 
 NUMBERS_OR_NONE = ("backorder_limit", "customer_limit", "lead_days")
@@ -85,6 +87,11 @@ def _values(given: Mapping[str, Any]) -> Iterator[CheckMessage]:
             least = LEAST.get(str(name).lower(), 1)
             yield Error(
                 f"BACKORDERS['{name}'] = {value!r} has to be a whole number, {least} or more.", id="backorders.E003"
+            )
+        elif isinstance(default, float) and not (type(value) in (int, float) and 0 < value < 1):
+            yield Error(
+                f"BACKORDERS['{name}'] = {value!r} has to be a share between 0 and 1, such as 0.03.",
+                id="backorders.E003",
             )
         elif isinstance(default, str) and not isinstance(value, str):
             yield Error(f"BACKORDERS['{name}'] = {value!r} has to be text.", id="backorders.E003")

@@ -88,8 +88,17 @@ class Settings:
     allow_local_domains: bool = False
     """Accept addresses such as ``me@intranet``, whose domain has no dot."""
 
-    wave_interval: timedelta = timedelta(hours=1)
-    """How long somebody who was told may take before the next in line is told of the same unit."""
+    wave_every: timedelta = timedelta(minutes=15)
+    """The least time between two waves of one restock. How many are told each time follows from ``WAVE_LOSS``."""
+
+    wave_loss: float = 0.03
+    """Of all buyers expected at a time, the share that may be expected to find the shelf empty. More is faster, less is kinder."""
+
+    wave_order: str = "first_come"
+    """Who is told first: ``first_come``, ``lottery`` (a draw that can be checked) or ``ageing`` (a draw with one more ticket a day waited)."""
+
+    least_stock_to_tell: int = 1
+    """With fewer units for sale than this, nobody is told."""
 
     tell_again_after: timedelta = timedelta(hours=12)
     """Nobody is told of the same item twice within this time, however the shelf flaps."""

@@ -105,6 +105,12 @@ class Subscription(models.Model):
             models.Index(fields=["item", "placed_at", "id"], condition=Q(state="waiting"), name="backorders_waiting"),
             models.Index(fields=["item", "told_at"], condition=Q(state="told"), name="backorders_told"),
             models.Index(fields=["email_key"], condition=Q(state="pending"), name="backorders_pending"),
+            # What waves learn from: of a long table, only the few who were told and bought.
+            models.Index(
+                fields=["restock"],
+                condition=Q(closed_because="bought", restock__isnull=False),
+                name="backorders_told_and_bought",
+            ),
         ]
 
     def __str__(self) -> str:

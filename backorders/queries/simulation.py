@@ -9,17 +9,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Q
 from django.utils import timezone
 
-from backorders.conf import conf
 from backorders.domain.allocation import Plan, plan, rest_of, shortage
-from backorders.domain.units import UNLIMITED, Units, whole_quantity
-from backorders.domain.waves import wave_size
+from backorders.domain.units import counted, whole_quantity
 from backorders.domain.windows import Promise
-from backorders.models import Backorder, Delivery, StockItem, Subscription
+from backorders.models import Backorder, Delivery, StockItem
 from backorders.queries.backorders import holding_of, open_pins, queue_of, rule_in_force, units_on_shelf
 from backorders.queries.stock import adapter_of, item_of, moves_units, read_shelf, units_for_sale
+from backorders.queries.waves import foreseen_waves
 from backorders.shop import Reading, sellables
 
 
@@ -50,8 +48,8 @@ class Simulation:
 
     ``served`` in the queue's order; ``complete``: lines that would need nothing more; ``orders``: orders (a line without
     an order counts as one) of which every waiting line would be filled; ``for_sale``: units left for the shelf, ``None``
-    for a product that is not counted; ``waves``: how many people in each wave if nobody buys or leaves; ``held_for``: the
-    line that wants all its units at once, for which the rest is kept.
+    for a product that is not counted; ``waves``: how many people in each wave if nobody buys or leaves, for the first 500
+    quarters of an hour (``WAVE_EVERY``); ``held_for``: the line that wants all its units at once, for which the rest is kept.
     """
 
     units: int
@@ -168,7 +166,7 @@ class _House:
             complete=len(filled),
             orders=_orders_complete(filled),
             for_sale=for_sale,
-            waves=tuple(_waves(self.item, for_sale, self.now)),
+            waves=tuple(foreseen_waves(self.item, counted(for_sale), self.now)),
             held_for=shares.blocked_by,
         )
 
@@ -194,17 +192,6 @@ def _orders_complete(filled: Iterable[Backorder]) -> int:
     still = Backorder.objects.waiting().filter(order_reference__in=[name for name, _ in named])
     open_orders = set(still.exclude(id__in=[line.id for line in filled]).values_list("order_reference", "email_key"))
     return len(named - open_orders) + sum(not line.order_reference for line in filled)
-
-
-def _waves(item: StockItem, for_sale: int | None, now: datetime) -> Iterable[int]:
-    """Wave after wave: as many as there are units, those who were told a while ago not counting any more."""
-    rested = Q(told_at=None) | Q(told_at__lte=now - conf.tell_again_after)
-    people = Subscription.objects.waiting().filter(rested, item_id=item.id)
-    units = UNLIMITED if for_sale is None else Units(for_sale)
-    waiting = (people if units.is_unlimited else people.filter(quantity__lte=units.value)).count()
-    while (size := wave_size(units=units, in_flight=0, waiting=waiting)) > 0:
-        yield size
-        waiting -= size
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

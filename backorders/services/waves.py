@@ -6,16 +6,17 @@ import logging
 from datetime import datetime
 
 from django.db import transaction
-from django.db.models import Exists, Max, OuterRef, Q
+from django.db.models import Exists, Max, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from backorders.conf import conf
 from backorders.domain.outbox import MailKind, MailState
+from backorders.domain.responses import Learned
 from backorders.domain.units import NO_UNITS, Units
-from backorders.domain.waves import wave_size
 from backorders.models import OutgoingMail, Restock, StockItem, Subscription, Wave
 from backorders.models.subscriptions import SubscriptionQuerySet
 from backorders.queries.availability import availability_of_items
+from backorders.queries.waves import crowd_in, first_of, learned_shop, may_be_told, offer_for
 from backorders.services.announce import announce
 from backorders.services.locks import locked_item
 from backorders.services.outbox import cancel_mail, queue_mails
@@ -60,41 +61,56 @@ def close_restock(*, item: StockItem, now: datetime) -> int:
 
 
 def release_waves(*, now: datetime | None = None) -> list[Wave]:
-    """This will tell the next people of every open restock, as many as there are units nobody was told of yet."""
+    """This will tell the next people of every open restock, as many as leaves few of them before an empty shelf."""
     now = now or timezone.now()
-    waiting = Subscription.objects.waiting().filter(item=OuterRef("item_id"))
-    restocks = Restock.objects.filter(Exists(waiting), closed_at=None).order_by("item_id")
-    waves = [_release_one(restock_id, now) for restock_id in restocks.values_list("id", flat=True)]
+    due = list(_due(now).order_by("item_id").values_list("id", flat=True))
+    learned = learned_shop(now) if due else Learned()
+    waves = [_release_one(restock_id, now, learned) for restock_id in due]
     return [wave for wave in waves if wave is not None]
 
 
-def _release_one(restock_id: int, now: datetime) -> Wave | None:
+def _due(now: datetime) -> QuerySet[Restock]:
+    """Open restocks for which somebody waits, and whose last wave is long enough ago. What is not counted needs no waves."""
+    waiting = Subscription.objects.waiting().filter(item=OuterRef("item_id"))
+    recent = Wave.objects.filter(restock=OuterRef("id"), released_at__gt=now - conf.wave_every)
+    return Restock.objects.filter(Q(units=None) | ~Exists(recent), Exists(waiting), closed_at=None)
+
+
+def _release_one(restock_id: int, now: datetime, learned: Learned) -> Wave | None:
     """One item's trouble never keeps the others waiting."""
     try:
-        return release_wave(restock_id=restock_id, now=now)
+        return release_wave(restock_id=restock_id, now=now, learned=learned)
     except Exception:
         log.exception("Restock %s could not be released; the next run tries again.", restock_id)
         return None
 
 
 @transaction.atomic
-def release_wave(*, restock_id: int, now: datetime | None = None) -> Wave | None:
-    """This will tell one wave of people of one restock; ``None`` when there is nobody to tell just now. Running it twice tells nobody twice."""
+def release_wave(*, restock_id: int, now: datetime | None = None, learned: Learned | None = None) -> Wave | None:
+    """This will tell one wave of people of one restock; ``None`` when there is nobody to tell just now.
+
+    Running it twice tells nobody twice, and a second time within ``WAVE_EVERY`` nobody at all. ``learned``: what the shop has
+    learned, where the caller knows it already.
+    """
     now = now or timezone.now()
     restock = Restock.objects.filter(id=restock_id, closed_at=None).first()
     if restock is None:
         return None
     item = locked_item(restock.item_id)
+    restock = _due(now).filter(id=restock_id).first()  # closed meanwhile, or another worker was here
+    if restock is None:
+        return None
     units = _units(item, now)
-    people = _may_be_told(item, units, now)
-    waiting = people.count()
-    size = wave_size(units=units, in_flight=_in_flight(restock, now), waiting=waiting)
-    if size < 1 or not Restock.objects.filter(id=restock_id, closed_at=None).exists():
+    people = may_be_told(item.id, units, now)
+    crowd = crowd_in(people)
+    offer = offer_for(restock=restock, units=units, crowd=crowd, learned=learned or learned_shop(now), now=now)
+    # New people wait for our lock on the item, so "everybody" is exactly those counted, and needs no list of ids.
+    chosen, size = first_of(people, offer=offer, crowd=crowd, restock=restock)
+    if not size:
         return None
     number = Wave.objects.filter(restock=restock).count() + 1
     wave = Wave.objects.create(restock=restock, number=number, size=size, units=units.or_none, released_at=now)
-    # New people wait for our lock on the item, so "everybody" is exactly those counted, and needs no list of ids.
-    _tell(wave, people if size == waiting else people.filter(id__in=people.in_line().values("id")[:size]), item, now)
+    _tell(wave, chosen, item, now)
     wake("deliver_due_mail")
     return wave
 
@@ -103,19 +119,6 @@ def _units(item: StockItem, now: datetime) -> Units:
     """What can be sold at this moment, by the same answer that each mail is checked against when it leaves."""
     answer = availability_of_items([item], now).get(item.id)
     return answer.for_sale if answer else NO_UNITS
-
-
-def _may_be_told(item: StockItem, units: Units, now: datetime) -> SubscriptionQuerySet:
-    """Those who wait, want no more than there is, and were not told of this item a short while ago."""
-    rested = Q(told_at=None) | Q(told_at__lte=now - conf.tell_again_after)
-    people = Subscription.objects.waiting().filter(rested, item=item)
-    return people if units.is_unlimited else people.filter(quantity__lte=units.value)
-
-
-def _in_flight(restock: Restock, now: datetime) -> int:
-    """People told a short while ago who have neither bought nor left."""
-    told = Subscription.objects.filter(item=restock.item_id, state=Subscription.State.TOLD, restock=restock)
-    return told.filter(told_at__gt=now - conf.wave_interval).count()
 
 
 def _tell(wave: Wave, people: SubscriptionQuerySet, item: StockItem, now: datetime) -> None:

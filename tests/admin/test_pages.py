@@ -19,6 +19,7 @@ from backorders.models import (
     Supplier,
     SuppressedAddress,
 )
+from backorders.queries.waves import pledge_for, seed_of
 from backorders.services.backorders import place_backorder
 from backorders.services.locks import anchor_of
 from backorders.services.outbox import suppress
@@ -114,6 +115,20 @@ def test_what_services_write_cannot_be_added_edited_or_deleted_by_hand(owner, wa
     assert owner.get(reverse(f"admin:backorders_{name}_add")).status_code == 403
     assert owner.post(page_of(row), {}).status_code == 403
     assert owner.post(reverse(f"admin:backorders_{name}_delete", args=[row.pk]), {"post": "yes"}).status_code == 403
+
+
+def test_the_page_of_a_restock_shows_the_pledge_of_its_draw_while_it_is_open_and_the_seed_afterwards(
+    owner, waiting, day, settings
+):
+    fill_shop(1, waiting, day)
+    row = Restock.objects.get()
+    assert pledge_for(row) not in owner.get(page_of(row)).text
+
+    settings.BACKORDERS = {**settings.BACKORDERS, "WAVE_ORDER": "lottery"}
+    page = owner.get(page_of(row)).text
+    assert (pledge_for(row) in page, seed_of(row) in page) == (True, False)
+    Restock.objects.update(closed_at=timezone.now())
+    assert seed_of(row) in owner.get(page_of(row)).text
 
 
 def test_a_stranger_is_sent_to_the_login(client, mug, day):

@@ -162,7 +162,7 @@ def test_the_warehouse_says_what_an_arrival_would_lead_to(client, backordered, q
     assert what_if(client, 2) == "If 2 arrive: 2 lines get units · 1 order is complete · 0 people are told · 0 for sale"
     assert (
         what_if(client, 8)
-        == "If 8 arrive: 3 lines get units · 3 orders are complete · 4 people are told in 2 waves · 2 for sale"
+        == "If 8 arrive: 3 lines get units · 3 orders are complete · 4 people are told in 3 waves · 2 for sale"
     )
 
 

@@ -4,8 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backorders.domain.outbox import pause_before
-from backorders.domain.units import NO_UNITS, UNLIMITED, Units
-from backorders.domain.waves import wave_size
+from backorders.domain.units import NO_UNITS, Units
 
 
 @given(st.integers(1, 20), st.floats(0, 0.999))
@@ -17,18 +16,6 @@ def test_the_pauses_grow():
     pauses = [pause_before(attempt, jitter=0.5) for attempt in range(1, 7)]
 
     assert pauses == sorted(pauses)
-
-
-@given(st.integers(0, 50), st.integers(0, 50), st.integers(0, 200))
-def test_never_more_people_than_units_nobody_was_told_of(units, in_flight, waiting):
-    size = wave_size(units=Units(units), in_flight=in_flight, waiting=waiting)
-
-    assert 0 <= size <= waiting
-    assert size + in_flight <= max(units, in_flight)
-
-
-def test_a_product_that_is_not_counted_is_there_for_everybody():
-    assert wave_size(units=UNLIMITED, in_flight=7, waiting=9) == 9
 
 
 @given(st.integers(0, 99), st.integers(0, 99))

@@ -6,6 +6,7 @@ import io
 import pytest
 from django.core.management import CommandError, call_command
 
+from backorders.domain.wave_rehearsal import OURS, POLICIES, rehearse
 from backorders.management.commands import backorders_prove
 from backorders.models import Delivery, Supplier
 from backorders.services.locks import anchor_of
@@ -15,10 +16,10 @@ from tests.factories import ProductFactory
 pytestmark = pytest.mark.django_db
 
 
-def prove(**options):
+def prove(*what, **options):
     out = io.StringIO()
     try:
-        call_command("backorders_prove", stdout=out, **{"repetitions": 2, **options})
+        call_command("backorders_prove", *what, stdout=out, **{"repetitions": 2, **options})
     except SystemExit as end:
         return out.getvalue(), end.code
     return out.getvalue(), 0
@@ -68,6 +69,48 @@ def test_the_same_seed_says_the_same():
     assert prove(seed=7, repetitions=1) != prove(seed=8, repetitions=1)
 
 
+def test_dates_are_what_is_proven_when_nothing_is_said():
+    assert prove(seed=7, repetitions=1) == prove("dates", seed=7, repetitions=1)
+
+
+def test_waves_are_compared_on_the_same_invented_restocks():
+    told, code = prove("waves", repetitions=20)
+    lines = told.splitlines()
+
+    assert code == 0, told
+    assert lines[0].startswith("Invented restocks (seed 20260302, 20 of each kind): 2000 people wait, 50 units come")
+    assert [line[:20].strip() for line in lines[3:8]] == list(POLICIES)
+    assert [line.split()[0] for line in lines[9:12]] == ["low", "mid", "hot"]
+    assert lines[-1].startswith("Waves hold: mid at least 5 points fewer disappointed and at most 2 h later")
+    assert prove("waves", repetitions=3) == prove("waves", repetitions=3)
+    assert prove("waves", repetitions=3) != prove("waves", repetitions=3, seed=8)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("FEWER_DISAPPOINTED", 60.0, "points (wanted: -60.0 or less)"),
+        ("HOURS_LATER", -40.0, "h (wanted: -40.0 or less)"),
+        ("MOST_DISAPPOINTED", 1.0, "% disappointed (wanted: 1.0 or less)"),
+    ],
+)
+def test_waves_that_do_not_keep_their_promise_end_with_an_error(monkeypatch, name, value, sentence):
+    monkeypatch.setattr(backorders_prove, name, value)
+    told, code = prove("waves", repetitions=3)
+
+    assert code == 1
+    assert "Waves do NOT hold: " in told and sentence in told
+
+
+def test_a_rule_that_tells_all_would_be_found_out():
+    rehearsal = rehearse(seed=1, repetitions=40)
+    for runs in rehearsal.runs.values():
+        runs[OURS] = runs["tell all"]
+    broken = " ".join(backorders_prove.broken_by(rehearsal))
+
+    assert "mid +" in broken and "hot 9" in broken and "low +" in broken and " points" in broken
+
+
 def test_dates_that_do_not_hold_end_with_an_error(monkeypatch):
     monkeypatch.setattr(backorders_prove, "MOST", 0.79)
     told, code = prove()
@@ -80,3 +123,8 @@ def test_dates_that_do_not_hold_end_with_an_error(monkeypatch):
 def test_a_number_of_worlds_that_is_none_is_refused(repetitions):
     with pytest.raises(CommandError):
         call_command("backorders_prove", f"--repetitions={repetitions}")
+
+
+def test_what_nobody_can_prove_is_refused():
+    with pytest.raises(CommandError):
+        call_command("backorders_prove", "weather")

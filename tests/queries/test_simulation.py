@@ -1,5 +1,6 @@
 """What would happen if goods arrived now is what then happens."""
 
+import datetime as dt
 import random
 
 import pytest
@@ -7,7 +8,7 @@ from django.db import transaction
 
 from backorders.domain.allocation import Fill
 from backorders.errors import InvalidQuantity, PinFull
-from backorders.models import Backorder, Subscription
+from backorders.models import Backorder, Subscription, Wave
 from backorders.queries.simulation import simulate_arrival
 from backorders.services.backorders import cancel_backorder
 from backorders.services.locks import anchor_of
@@ -102,11 +103,33 @@ def test_orders_are_complete_when_none_of_their_lines_waits_anywhere(now):
     assert (simulation.complete, simulation.orders) == (2, 1)
 
 
-def test_people_are_told_in_waves_of_as_many_as_there_are_units(now):
+def test_people_are_told_in_waves_a_quarter_of_an_hour_apart(now):
     mug = ProductFactory(stock=0)
-    waiting_for(mug, 7)
+    waiting_for(mug, 31)
+    waves = simulate_arrival(product=mug, units=8, now=now).waves
 
-    assert simulate_arrival(product=mug, units=3, now=now).waves == (3, 3, 1)
+    assert waves == (15, 9, 7)
+    assert simulate_arrival(product=mug, units=40, now=now).waves == (31,)
+
+
+def test_the_waves_come_as_foreseen_while_nobody_buys(now, worker):
+    mug = ProductFactory(stock=0)
+    waiting_for(mug, 31)
+    foreseen = simulate_arrival(product=mug, units=8, now=now).waves
+    Product.objects.update(stock=8)
+    for quarter in range(12):
+        worker(now + quarter * dt.timedelta(minutes=15))
+
+    assert tuple(Wave.objects.order_by("number").values_list("size", flat=True)) == foreseen
+
+
+def test_nobody_is_foreseen_where_the_shop_tells_of_more_units_only(now, settings):
+    settings.BACKORDERS = {**settings.BACKORDERS, "LEAST_STOCK_TO_TELL": 5}
+    mug = ProductFactory(stock=0)
+    waiting_for(mug, 3)
+
+    assert simulate_arrival(product=mug, units=4, now=now).waves == ()
+    assert simulate_arrival(product=mug, units=5, now=now).waves == (3,)
 
 
 def test_it_changes_nothing(now, django_assert_max_num_queries):

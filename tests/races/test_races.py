@@ -8,7 +8,7 @@ from django.db import connection, connections
 
 from backorders.domain.outbox import MailState
 from backorders.errors import NotOrderable
-from backorders.models import Backorder, OutgoingMail, Restock, StockEvent, StockItem, Subscription
+from backorders.models import Backorder, OutgoingMail, Restock, StockEvent, StockItem, Subscription, Wave
 from backorders.services.checkout import Line, check_out
 from backorders.services.locks import anchor_of
 from backorders.services.outbox import drain
@@ -67,6 +67,42 @@ def test_many_releases_at_once_tell_each_person_once(now):
     assert only(Exception, results) == []
     assert OutgoingMail.objects.count() == 1000
     assert OutgoingMail.objects.values("subscription").distinct().count() == 1000
+
+
+def test_many_releases_at_once_are_one_wave_of_the_size_that_one_would_have(now):
+    mug = ProductFactory(stock=0)
+    rows = waiting_for(mug, 60)
+    Product.objects.update(stock=5)
+    stock_changed(mug, now=now)
+    results = at_once(*[lambda: release_waves(now=now)] * 6)
+    [wave] = Wave.objects.all()
+
+    assert only(Exception, results) == []
+    assert sorted(map(len, results)) == [0, 0, 0, 0, 0, 1]
+    assert 5 <= wave.size < 60
+    told = Subscription.objects.filter(state="told").values_list("id", flat=True)
+    assert set(told) == {row.id for row in rows[: wave.size]}
+    assert OutgoingMail.objects.count() == wave.size
+
+
+def test_whoever_buys_at_the_very_moment_of_the_wave_is_not_mailed_of_it(now):
+    mug = ProductFactory(stock=0)
+    rows = waiting_for(mug, 12)
+    Product.objects.update(stock=12)
+    stock_changed(mug, now=now)
+
+    def buy(row):
+        return lambda: check_out(lines=[Line(mug, 1, f"{row.id}")], email=row.email, now=now)
+
+    results = at_once(lambda: release_waves(now=now), *[buy(row) for row in rows[:5]])
+    with mail_server() as server:
+        release_waves(now=now)
+        drain(seconds=10)
+
+    assert only(Exception, results) == []
+    assert Subscription.objects.filter(closed_because="bought").count() == 5
+    assert set(server.addresses).isdisjoint({row.email for row in rows[:5]})
+    assert len(server.addresses) == len(set(server.addresses)) <= 7
 
 
 def test_many_workers_at_once_send_each_mail_once(now):
