@@ -233,6 +233,7 @@ SOUND = {"broker_url": "redis://127.0.0.1:6379/0", "beat_schedule": beat_schedul
     ],
 )
 def test_a_celery_that_would_lose_or_repeat_work_is_a_warning(monkeypatch, changes, sentence):
+    monkeypatch.delenv("CELERY_BROKER_URL", raising=False)  # Celery reads it before any setting
     app = Celery("host", set_as_current=False)
     app.conf.update({**SOUND, **changes})
     monkeypatch.setattr("backorders.checks.current_app", app)
@@ -243,6 +244,7 @@ def test_a_celery_that_would_lose_or_repeat_work_is_a_warning(monkeypatch, chang
 
 @pytest.mark.parametrize("broker", ["redis://127.0.0.1/0", "amqp://127.0.0.1//", ""])
 def test_the_settings_we_offer_are_settings_that_celery_has_and_the_check_likes(monkeypatch, broker):
+    monkeypatch.delenv("CELERY_BROKER_URL", raising=False)  # Celery reads it before any setting
     app = Celery("host", set_as_current=False)
     app.conf.update({**celery_settings(broker), "broker_url": broker, "beat_schedule": beat_schedule()})
     monkeypatch.setattr("backorders.checks.current_app", app)
