@@ -177,7 +177,9 @@ class Scene:
     # waiting
 
     def until_accepted(self, count, seconds=100):
-        until(lambda: len(self.log.read_bytes().splitlines()) >= count, f"{count} mails are accepted", seconds, self.told)
+        until(
+            lambda: len(self.log.read_bytes().splitlines()) >= count, f"{count} mails are accepted", seconds, self.told
+        )
 
     def settle(self, seconds=100):
         """Wait until every mail has met its end. Pauses between attempts are cut short, as staff might; claims run out by themselves."""
