@@ -16,8 +16,8 @@ from backorders.services.supply import refresh_forecasts as forecast
 from backorders.services.wake import wake
 from backorders.services.waves import release_waves as release
 
-_SECONDS = 20
-"""A tick drains at most this long and then asks for another: no long task, so no broker delivers it twice."""
+_SECONDS = 10
+"""A tick drains at most this long and then asks for another: no broker delivers it twice, and no deploy waits long for it."""
 
 
 @shared_task(name="backorders.look_at_item", ignore_result=True)
