@@ -15,12 +15,16 @@ from datetime import timedelta
 
 import django
 from django.conf import settings
-from django.urls import get_resolver
+from django.template.loader import get_template
+from django.urls import reverse
 
 if not settings.configured:  # in the fork server; the tests themselves have theirs
     os.environ["DJANGO_SETTINGS_MODULE"] = "tests.faults.settings"
     django.setup()
-    get_resolver().url_patterns  # a quarter of a second, once for all
+    # What Django loads when it is first needed is loaded here, once for all children.
+    reverse("backorders:leave", args=["token"])
+    for ending in ("_subject.txt", ".txt", ".html"):
+        get_template(f"backorders/mail/back_in_stock{ending}")
 
 from django.core.management import call_command
 from django.db import connection

@@ -99,33 +99,25 @@ class Scene:
 
     # the shop
 
-    def people_wait(self, people, *, named="reader"):
-        """So many people wait for one mug, which is sold out."""
+    def people_wait(self, people, **others):
+        """So many people wait for one mug, which is sold out. ``others``: how many of them have a special address."""
         mug = ProductFactory(stock=0)
-        [first] = waiting_for(mug)
-        rest = SubscriptionFactory.build_batch(people - 1, item=first.item)
+        words = ["reader"] * (people - sum(others.values())) + [word for word in others for _ in range(others[word])]
+        self.dice.shuffle(words)
+        addresses = [f"{word}-{number}@example.com" for number, word in enumerate(words, len(self.addresses))]
+        [first] = waiting_for(mug, email=addresses[0], email_key=addresses[0])
+        rest = [SubscriptionFactory.build(item=first.item, email=address) for address in addresses[1:]]
         Subscription.objects.bulk_create(rest)
-        self.rename({named: people})
+        self.addresses += addresses
         return mug
 
-    def rename(self, people):
-        """Addresses say what the mail server or the template will do to them: so many of each word, in seeded order."""
-        words = [word for word, count in people.items() for _ in range(count)]
-        self.dice.shuffle(words)
-        rows = list(Subscription.objects.order_by("id"))
-        for number, (row, word) in enumerate(zip(rows, words, strict=True)):
-            row.email = row.email_key = f"{word}-{number}@example.com"
-        Subscription.objects.bulk_update(rows, ["email", "email_key"], batch_size=500)
-        self.addresses = [row.email for row in rows]
-
     def mails_are_due(self, people, **others):
-        """So many people are to be told, and their mails wait in the outbox. ``others``: how many with a special address."""
-        mug = self.people_wait(people)
-        self.rename({"reader": people - sum(others.values()), **others})
+        """So many people are to be told, and their mails wait in the outbox."""
+        mug = self.people_wait(people, **others)
         Product.objects.filter(pk=mug.pk).update(stock=people)
         stock_changed(mug)
         release_waves()
-        assert OutgoingMail.objects.count() == people
+        assert OutgoingMail.objects.count() == len(self.addresses)
         return mug
 
     # senders
@@ -195,6 +187,11 @@ class Scene:
         logs = [self.folder / "senders.log", self.folder / "celery.log"]
         last = "\n".join(file.read_text()[-1500:] for file in logs if file.exists())
         return f"outbox: {states.most_common(8)}\n{last}"
+
+    @property
+    def readers(self):
+        """Who has nothing special."""
+        return [address for address in self.addresses if address.startswith("reader")]
 
     def end(self):
         for child in self.children:

@@ -78,17 +78,17 @@ def full_disk():
 @pytest.mark.fault("F18", "disk full while a wave is written")
 def test_a_full_disk_leaves_no_half_wave_behind(scene, counted):
     scene = scene()
-    mug = scene.people_wait(2_000)
-    Product.objects.filter(pk=mug.pk).update(stock=2_000)
+    mug = scene.people_wait(500)
+    Product.objects.filter(pk=mug.pk).update(stock=500)
     stock_changed(mug)
     with full_disk():
         release_waves()  # logs its trouble
         assert OutgoingMail.objects.count() == 0
-        assert Subscription.objects.filter(state="waiting").count() == 2_000
+        assert Subscription.objects.filter(state="waiting").count() == 500
     scene.serve()
     scene.start(children.work)
     scene.until_accepted(200)
-    assert OutgoingMail.objects.count() == 2_000
+    assert OutgoingMail.objects.count() == 500
     scene.settle()
     count = counted(scene)
 

@@ -32,7 +32,7 @@ def test_twenty_kills_lose_nobody(scene, size, counted):
     scene.serve(temporary=0.05)
     began = time.monotonic()
     storm(scene, people=people, kills=kills)
-    count = counted(scene, expected=[address for address in scene.addresses if address.startswith("reader")])
+    count = counted(scene, expected=scene.readers)
 
     assert count.lost == 0
     assert count.duplicates <= kills

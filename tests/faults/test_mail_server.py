@@ -24,7 +24,7 @@ def test_a_server_that_hangs_costs_its_time_out_once_and_the_mail_is_tried_again
     scene.start(children.work)
     seconds = everybody_else_is_told(scene, 30)
     scene.settle()
-    counted(scene, expected=[address for address in scene.addresses if address.startswith("reader")])
+    counted(scene, expected=scene.readers)
 
     assert seconds < 4
     assert states() == {"sent": 29, "dead": 1}
@@ -41,7 +41,7 @@ def test_a_server_that_hangs_leaves_the_mail_to_staff_where_the_shop_wants_it_so
     seconds = everybody_else_is_told(scene, 30)
     until(lambda: states() == {"sent": 29, "sending": 1}, "the rest is marked")
     time.sleep(4)  # longer than the lease: nobody takes it over
-    counted(scene, expected=[address for address in scene.addresses if address.startswith("reader")])
+    counted(scene, expected=scene.readers)
 
     assert seconds < 4
     assert states() == {"sent": 29, "sending": 1}
