@@ -119,7 +119,7 @@ def test_a_wave_written_by_a_clock_that_is_ahead_does_not_wait_for_it(scene, cou
     Product.objects.filter(pk=mug.pk).update(stock=20)
     scene.serve()
     scene.start(children.work_by_a_wrong_clock, 1)
-    scene.until_accepted(20, seconds=15)
+    scene.until_accepted(20, seconds=8)
     count = counted(scene)
 
     assert (count.lost, count.duplicates) == (0, 0)
