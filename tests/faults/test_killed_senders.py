@@ -43,7 +43,7 @@ def test_twenty_kills_lose_nobody(scene, size, counted):
 
 @pytest.mark.fault("F2", "5 % 451, 1 % dropped after DATA, kills")
 def test_connections_that_break_after_the_mail_cost_one_copy_each(scene, size, counted):
-    scene, people, kills = scene(), size(short=1_000, full=2_000), 10
+    scene, people, kills = scene(), size(short=600, full=2_000), 10
     scene.mails_are_due(people)
     scene.serve(temporary=0.05, dropped=0.01)
     storm(scene, people=people, kills=kills)
@@ -55,10 +55,10 @@ def test_connections_that_break_after_the_mail_cost_one_copy_each(scene, size, c
 
 
 @pytest.mark.fault("F3", "crash at every step")
-def test_a_crash_at_any_step_between_claim_and_mark_loses_nothing(scene, counted):
-    """Two mails: the steps between one and the next are walked as well."""
-    scene = scene()
-    scene.mails_are_due(2)
+def test_a_crash_at_any_step_between_claim_and_mark_loses_nothing(scene, size, counted):
+    """With two mails, the steps from one to the next are walked as well."""
+    scene, mails = scene(), size(short=1, full=2)
+    scene.mails_are_due(mails)
     scene.serve()
     trails, copied = [], []
     for step in itertools.count(1):
@@ -70,13 +70,14 @@ def test_a_crash_at_any_step_between_claim_and_mark_loses_nothing(scene, counted
         OutgoingMail.objects.filter(leased_until__isnull=False).update(leased_until="2026-01-01T00:00Z")
         assert scene.run(children.drain) == 0
         names = [one.name for one in scene.accepted(after=began)]
-        assert len(set(names)) == 2, trails[-1]
-        assert len(names) <= 3, trails[-1]
-        copied += [trails[-1]] if len(names) == 3 else []
+        assert len(set(names)) == mails, trails[-1]
+        assert len(names) <= mails + 1, trails[-1]
+        copied += [trails[-1]] if len(names) > mails else []
         OutgoingMail.objects.update(state="queued", attempts=0)
-    counted(scene, count=Count(mails=2 * len(trails), lost=0, duplicates=len(copied), most_copies=2, drops=0))
+    counted(scene, count=Count(mails=mails * len(trails), lost=0, duplicates=len(copied), most_copies=2, drops=0))
 
-    assert step > 60
+    assert step > 50
+    assert copied
     for trail in copied:
         assert is_between_sending_and_sent(trail), trail
 

@@ -36,13 +36,13 @@ def test_poison_is_given_up_after_a_few_attempts_and_all_others_leave(scene, siz
 @pytest.mark.fault("F20", "SIGTERM under load, plain worker")
 def test_a_deploy_sends_nothing_twice_and_waits_for_nothing(scene, size, counted):
     scene, deploys = scene(), size(short=4, full=10)
-    people = deploys * 80
+    people = deploys * 60
     scene.mails_are_due(people)
     scene.serve(seconds_a_mail=0.02)
     waits = []
     for deploy in range(deploys):
         sender = scene.start(children.work)
-        scene.until_accepted(deploy * 50 + 20)
+        scene.until_accepted(deploy * 40 + 20)
         waits.append(ask_to_end(sender))
         assert sender.exitcode == 0
     scene.start(children.work)
