@@ -83,7 +83,8 @@ def drain():
 class Steps:
     """Counts database statements, commits and lines sent to the mail server, and ends the process at a given one.
 
-    Each counts twice, before it happens and after. The trail says what was done; its last line is where it ended.
+    Each counts before it happens: what lies between is in no other process's sight, so "before the next" is "after this".
+    Lines of SMTP count after it as well: gone, but not answered. The last line of the trail is where the process ended.
     """
 
     def __init__(self, last, trail):
@@ -95,20 +96,24 @@ class Steps:
         if not self.left:
             os._exit(9)
 
-    def around(self, text, call):
-        self.step(f"before {text}")
-        result = call()
-        self.step(f"after {text}")
-        return result
-
     def statement(self, execute, sql, params, many, context):
-        return self.around(f"sql {_short(sql, params)}", lambda: execute(sql, params, many, context))
+        self.step(f"sql {_short(sql, params)}")
+        return execute(sql, params, many, context)
 
     def watch(self):
         connection.ensure_connection()
         commit, send = connection._commit, smtplib.SMTP.send
-        connection._commit = lambda: self.around("commit", commit)
-        smtplib.SMTP.send = lambda smtp, text: self.around(f"smtp {_word(text)}", lambda: send(smtp, text))
+
+        def commit_in_steps():
+            self.step("commit")
+            commit()
+
+        def send_in_steps(smtp, text):
+            self.step(f"smtp {_word(text)}")
+            send(smtp, text)
+            self.step(f"smtp {_word(text)} is gone")
+
+        connection._commit, smtplib.SMTP.send = commit_in_steps, send_in_steps
         return connection.execute_wrapper(self.statement)
 
 
