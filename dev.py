@@ -15,8 +15,8 @@ demo  [--fresh]                      start over with an empty database
       [--no-redis]                   without broker and Celery: one plain worker process instead
 test  [--sqlite | --postgres] [-- options of pytest]
 bench [--sqlite | --postgres] [name ...]
-faults [--full] [--sqlite | --postgres] [-- options of pytest]
-      --full                         as many people and kills as docs/reliability.md names: a quarter of an hour
+faults [--sqlite | --postgres] [-- options of pytest]
+      [--full]                       up to 10,000 people and more kills, for the night
 
 The environment is made in .venv; BACKORDERS_VENV names another folder. Redis and PostgreSQL come as wheels;
 CELERY_BROKER_URL and DATABASE_URL name servers of your own instead.
@@ -1126,7 +1126,7 @@ def _parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
         usage="python3 dev.py faults [--full] [--sqlite | --postgres] [-- options of pytest]",
     )
-    broken.add_argument("--full", action="store_true", help="as many people and kills as docs/reliability.md names")
+    broken.add_argument("--full", action="store_true", help="up to 10,000 people and more kills, for the night")
     for each in (suite, figures, broken):
         one = each.add_mutually_exclusive_group()
         one.add_argument("--sqlite", action="store_const", const="SQLite", dest="only", help="only on SQLite")
