@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 import django
+from celery import current_app
 from django.conf import settings
 from django.template.loader import get_template
 from django.urls import reverse
@@ -52,7 +53,8 @@ class World:
     def enter(self):
         from tests.faults.settings import in_short, mail_by  # in a child only: it turns the database settings
 
-        settings.CELERY_BROKER_URL = None
+        os.environ.pop("CELERY_BROKER_URL", None)  # a plain worker has no broker; Celery looks here first
+        current_app.conf.broker_url = None
         settings.BACKORDERS = in_short(**self.options)
         conf.forget()
         for name, value in mail_by(self.mail_port).items():

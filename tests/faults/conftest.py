@@ -81,6 +81,7 @@ def row(request, record_property):
 @pytest.fixture(autouse=True)
 def silence(monkeypatch):
     """The tests themselves wake nobody: a hint is part of a fault, or there is none."""
+    monkeypatch.delenv("CELERY_BROKER_URL", raising=False)
     monkeypatch.setattr(current_app.conf, "broker_url", None)
 
 
