@@ -5,6 +5,7 @@
     python3 dev.py test     the whole test suite, on SQLite and again on PostgreSQL
     python3 dev.py lint     style, types, import layers, missing migrations
     python3 dev.py bench    the benchmarks, on SQLite and on PostgreSQL
+    python3 dev.py faults   senders, servers and brokers killed on purpose, on SQLite and on PostgreSQL
     python3 dev.py clean    remove what the others have made
 
 demo  [--fresh]                      start over with an empty database
@@ -14,6 +15,8 @@ demo  [--fresh]                      start over with an empty database
       [--no-redis]                   without broker and Celery: one plain worker process instead
 test  [--sqlite | --postgres] [-- options of pytest]
 bench [--sqlite | --postgres] [name ...]
+faults [--sqlite | --postgres] [-- options of pytest]
+      [--full]                       up to 10,000 people and more kills, for the night
 
 The environment is made in .venv; BACKORDERS_VENV names another folder. Redis and PostgreSQL come as wheels;
 CELERY_BROKER_URL and DATABASE_URL name servers of your own instead.
@@ -55,7 +58,7 @@ REQUIREMENTS = ROOT / "requirements"
 DEMO_FOLDER = ROOT / ".demo"
 WINDOWS = os.name == "nt"
 
-VERBS = ("demo", "test", "lint", "bench", "clean")
+VERBS = ("demo", "test", "lint", "bench", "faults", "clean")
 CATALOGUES = ("small", "grocery")
 
 # Which requirement files bring everything another one brings.
@@ -64,10 +67,14 @@ BROUGHT_ALSO_BY = {"demo": ("demo", "dev", "grocery"), "dev": ("dev",), "grocery
 # Two processes, because a run has two databases' worth of work and a small machine has two cores.
 PYTEST_OPTIONS = ("-n", "2", "--dist", "loadgroup")
 
+# One more than that: most of a fault is waiting for what was broken to come back.
+FAULT_OPTIONS = ("-n", "3")
+
 SECONDS_TO_STOP = 10
 SECONDS_TO_START = 60
 SECONDS_PER_TEST_PASS = 900
 SECONDS_PER_BENCH_PASS = 1800
+SECONDS_PER_FAULT_PASS = {"short": 300, "full": 1800}
 SECONDS_PER_STORY = {"small": 300, "grocery": 900}
 
 
@@ -916,7 +923,7 @@ def empty(data: Path) -> None:
         say("--fresh leaves the database of DATABASE_URL as it is.")
 
 
-# --- test and bench -----------------------------------------------------------------------------------------------
+# --- test, bench and faults ---------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -960,6 +967,25 @@ def bench(options: argparse.Namespace) -> int:
             rows.append((database, f"{finished.seconds:.1f}", "" if finished.went_well else remark))
     say("\n" + table(rows))
     return 0 if is_enough else 1
+
+
+def faults(options: argparse.Namespace) -> int:
+    """Break things on each database and count what the mail server got; return 0 only when every bound held."""
+    environment = prepare("dev")
+    if not redis_binary(environment):
+        raise Problem(f"Here a Redis is killed, so a running one will not do.\n{NO_REDIS}")
+    rows: list[tuple[object, ...]] = [("database", "seconds", "")]
+    is_green = True
+    limit = SECONDS_PER_FAULT_PASS["full" if options.full else "short"]
+    with temporary_folder() as folder:
+        command = [environment.python, "-m", "pytest", "tests/faults", *FAULT_OPTIONS, *options.pytest]
+        command += ["--full"] if options.full else []
+        for database, finished in on_each_database(environment, command, options, folder, limit):
+            is_green = is_green and finished.went_well
+            remark = "took too long" if finished.took_too_long else f"exit code {finished.code}"
+            rows.append((database, f"{finished.seconds:.1f}", "" if finished.went_well else remark))
+    say("\n" + table(rows))
+    return 0 if is_green else 1
 
 
 def on_each_database(
@@ -1067,8 +1093,8 @@ def parse(words: list[str]) -> argparse.Namespace:
         raise Problem(f"There is no `{verb}`. {hint}")
     words, pytest_options = _split_at_dashes(words)
     options = _parser().parse_args(words)
-    if pytest_options and verb != "test":
-        raise Problem(f"Options after `--` are pytest's: they go with `test`, not with `{verb}`.")
+    if pytest_options and verb not in ("test", "faults"):
+        raise Problem(f"Options after `--` are pytest's: they go with `test` and `faults`, not with `{verb}`.")
     options.pytest = pytest_options
     return options
 
@@ -1095,8 +1121,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     figures = verbs.add_parser("bench", allow_abbrev=False)
     figures.add_argument("names", nargs="*", help="which benchmarks; all when left out")
-    for both in (suite, figures):
-        one = both.add_mutually_exclusive_group()
+    broken = verbs.add_parser(
+        "faults",
+        allow_abbrev=False,
+        usage="python3 dev.py faults [--full] [--sqlite | --postgres] [-- options of pytest]",
+    )
+    broken.add_argument("--full", action="store_true", help="up to 10,000 people and more kills, for the night")
+    for each in (suite, figures, broken):
+        one = each.add_mutually_exclusive_group()
         one.add_argument("--sqlite", action="store_const", const="SQLite", dest="only", help="only on SQLite")
         one.add_argument("--postgres", action="store_const", const="PostgreSQL", dest="only", help="only on PostgreSQL")
     verbs.add_parser("lint", allow_abbrev=False)
@@ -1112,7 +1144,8 @@ def main(words: list[str]) -> int:
     STOP_REQUESTS.listen()
     try:
         options = parse(words)
-        return {"demo": demo, "test": test, "lint": lint, "bench": bench, "clean": clean}[options.verb](options)
+        verbs = {"demo": demo, "test": test, "lint": lint, "bench": bench, "faults": faults, "clean": clean}
+        return verbs[options.verb](options)
     except Problem as problem:
         say(f"\n{problem}")
         return 1

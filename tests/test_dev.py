@@ -41,13 +41,26 @@ def test_an_unknown_verb_is_met_with_the_nearest_one():
 
 
 def test_a_verb_that_resembles_none_is_met_with_all_of_them():
-    with pytest.raises(dev.Problem, match="There are: demo, test, lint, bench, clean."):
+    with pytest.raises(dev.Problem, match="There are: demo, test, lint, bench, faults, clean."):
         dev.parse(["frobnicate"])
 
 
 def test_what_follows_two_dashes_is_for_pytest():
     options = dev.parse(["test", "--sqlite", "--", "-k", "queue", "--", "-x"])
     assert (options.only, options.pytest) == ("SQLite", ["-k", "queue", "--", "-x"])
+
+
+def test_faults_are_short_unless_asked_for_in_full():
+    options = dev.parse(["faults", "--sqlite", "--", "-k", "storm"])
+    assert (options.full, options.only, options.pytest) == (False, "SQLite", ["-k", "storm"])
+    assert dev.parse(["faults", "--full"]).full
+
+
+def test_faults_do_not_start_without_a_redis_to_kill(monkeypatch, capsys):
+    monkeypatch.setattr(dev, "prepare", lambda _requirement: None)
+    monkeypatch.setattr(dev, "redis_binary", lambda _environment: None)
+    assert dev.main(["faults"]) == 1
+    assert "a Redis is killed" in capsys.readouterr().out
 
 
 def test_only_the_tests_take_options_of_pytest():

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from backorders.conf import conf
@@ -264,10 +264,16 @@ def _opens_soon(done: Delivered, end: float) -> bool:
     """Is it worth waiting? Only when some mail is due, and more may leave before the time is over."""
     if done.opens_in is None or time.monotonic() + done.opens_in >= end:
         return False
-    return OutgoingMail.objects.filter(state=MailState.QUEUED, due_at__lte=database_now() + CLOCK_SKEW).exists()
+    return OutgoingMail.objects.filter(_is_due(database_now())).exists()
 
 
 # claiming
+
+
+def _is_due(clock: datetime) -> Q:
+    """Mail that was never put off is due at once, whatever the clock of whoever wrote it: a web server may be an hour ahead."""
+    never_put_off = Q(due_at=F("created_at"))
+    return Q(state=MailState.QUEUED) & (Q(due_at__lte=clock + CLOCK_SKEW) | never_put_off)
 
 
 def _claim(limit: int) -> list[OutgoingMail]:
@@ -275,7 +281,7 @@ def _claim(limit: int) -> list[OutgoingMail]:
     token, clock = uuid.uuid4(), database_now()
     lost = [MailState.LEASED, MailState.SENDING] if conf.on_unknown == "resend" else [MailState.LEASED]
     due = OutgoingMail.objects.filter(
-        Q(state=MailState.QUEUED, due_at__lte=clock + CLOCK_SKEW) | Q(state__in=lost, leased_until__lte=clock),
+        _is_due(clock) | Q(state__in=lost, leased_until__lte=clock),
         state__in=[MailState.QUEUED, MailState.LEASED, MailState.SENDING],
     ).order_by("priority", "due_at", "id")
     with transaction.atomic():  # SKIP LOCKED wants one; SQLite has no row locks, there the single statement is enough
