@@ -17,7 +17,7 @@ from datetime import timedelta
 from django.db import connection
 from django.utils import timezone
 
-from backorders.models import OutgoingMail, Subscription
+from backorders.models import MailLane, OutgoingMail, Subscription
 from backorders.services.stock import stock_changed
 from backorders.services.waves import release_waves
 from tests.factories import ProductFactory, SubscriptionFactory, waiting_for
@@ -202,7 +202,8 @@ class Scene:
 
 
 def hurry():
-    """Cut short the pauses before the next attempt: production waits half a minute and longer, the tests do not."""
+    """Cut short the pauses before the next attempt, as staff might: production waits half a minute and longer, the tests do not."""
+    MailLane.objects.filter(paused_until__gt=timezone.now()).update(paused_until=None)
     waiting = OutgoingMail.objects.filter(state="queued", due_at__gt=timezone.now() + timedelta(seconds=1))
     if waiting.exists():
         waiting.update(due_at=timezone.now())

@@ -37,7 +37,7 @@ def test_twenty_kills_lose_nobody(scene, size, counted):
     assert count.lost == 0
     assert count.duplicates <= kills
     assert count.most_copies <= 2
-    assert states() == {"sent": people - people // 100, "dead": people // 100}
+    assert states() == {"sent": people - people // 100, "suppressed": people // 100}
     assert time.monotonic() - began <= 120
 
 
