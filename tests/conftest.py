@@ -20,18 +20,26 @@ NOW = dt.datetime(2026, 3, 2, 10, 0, tzinfo=dt.UTC)
 def pytest_collection_modifyitems(config, items):
     """The races need row locks; on SQLite they are said to be left out, and the PostgreSQL run has them all.
 
-    `tests/domain` touches no database: `dev.py test` runs it with the first one only.
+    Tests without a database say the same beside each: `dev.py test` runs them with the first one only.
     """
     if os.environ.get("TESTS_OF_PLAIN_FUNCTIONS") == "left out":
-        plain = [item for item in items if "domain" in item.path.parts]
-        config.hook.pytest_deselected(items=plain)
-        items[:] = [item for item in items if item not in set(plain)]
+        plain = {item for item in items if not _needs_database(item)}
+        config.hook.pytest_deselected(items=list(plain))
+        items[:] = [item for item in items if item not in plain]
     if connection.vendor == "postgresql":
         return
     skip = pytest.mark.skip(reason="shows only on PostgreSQL; the PostgreSQL run has it")
     for item in items:
         if "postgres" in item.keywords:
             item.add_marker(skip)
+
+
+_DATABASES = {"db", "transactional_db", "live_server"}
+
+
+def _needs_database(item):
+    """pytest-django lets no other test near one."""
+    return item.get_closest_marker("django_db") is not None or not _DATABASES.isdisjoint(item.fixturenames)
 
 
 @pytest.fixture(autouse=True)
