@@ -115,8 +115,8 @@ class Settings:
     open_requests_per_address: int = 3
     """How many unconfirmed requests one address may have at a time."""
 
-    mail_batch: int = 100
-    """How many mails one worker claims at a time."""
+    mail_batch: int = 500
+    """How many mails one worker claims at a time, at most; fewer where they leave slowly, as many as in a second."""
 
     mail_rate: float | None = None
     """Mails a second, all workers together, that the mail server is glad to take; ``None``: as fast as it answers."""

@@ -120,3 +120,19 @@ def refill(*, tokens: float, seconds: float, rate: float) -> float:
     A clock that was put back fills nothing.
     """
     return min(tokens + rate * max(0.0, seconds), max(1.0, rate))
+
+
+STRIDE = 0.1
+"""Seconds. For so long mails are past stopping: they are marked "sending" together."""
+
+CLAIM = 1.0
+"""Seconds. For so long the facts that a claimed mail is checked against may be old."""
+
+
+def as_many_as_leave(*, within: float, before: int, seconds: float) -> int:
+    """How many mails to take on next, after ``before`` mails that took ``seconds``.
+
+    As many as leave within so many seconds at that pace, one at least, and at most four times as many as before.
+    """
+    pace = before / max(seconds, 1e-6)
+    return max(1, min(int(pace * within), before * 4))

@@ -65,7 +65,6 @@ class OutgoingMail(models.Model):
     created_at = models.DateTimeField(_("queued"))
     due_at = models.DateTimeField(_("due"))
     lease_token = models.UUIDField(null=True)
-    leased_until = models.DateTimeField(null=True)
     attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
     sent_at = models.DateTimeField(_("sent"), null=True)
     provider_id = models.CharField(_("provider's id"), max_length=200, blank=True, default="")
@@ -87,7 +86,7 @@ class OutgoingMail(models.Model):
         indexes = [
             models.Index(
                 fields=["priority", "due_at", "id"],
-                condition=Q(state__in=["queued", "leased", "sending"]),
+                condition=Q(state="queued"),
                 name="backorders_mail_due",
             ),
             # Partial, because a wave of 100,000 rows has no backorder: every index it does not touch makes it faster.
@@ -98,6 +97,19 @@ class OutgoingMail(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} · {self.get_state_display()}"
+
+
+class MailClaim(models.Model):
+    """The mails that one process has taken on, all with this ``lease_token``, and how far it has come with them."""
+
+    token = models.UUIDField(primary_key=True)
+    leased_until = models.DateTimeField()
+    telling = models.BigIntegerField(null=True)
+    """The mail that the server is being told. Those of the claim that are "sending" and have a smaller id were accepted."""
+
+    class Meta:
+        verbose_name = _("claim of mails")
+        verbose_name_plural = _("claims of mails")
 
 
 ALL = ""

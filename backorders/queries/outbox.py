@@ -5,7 +5,7 @@ from __future__ import annotations
 import email.policy
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import django
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
-from django.db.models import Count, Q
+from django.db.models import Count, F, Q
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone, translation
@@ -24,7 +24,7 @@ from backorders.domain.availability import Availability
 from backorders.domain.headers import one_line
 from backorders.domain.outbox import MailKind, MailState
 from backorders.domain.tokens import Purpose
-from backorders.models import Backorder, MailLane, OutgoingMail, StockItem, Subscription, SuppressedAddress
+from backorders.models import Backorder, MailClaim, MailLane, OutgoingMail, StockItem, Subscription, SuppressedAddress
 from backorders.models.outbox import ALL
 from backorders.models.stock import attach_products
 from backorders.queries.availability import availability_of_items
@@ -78,11 +78,12 @@ def facts_for(mails: list[OutgoingMail], now: datetime) -> Facts:
     items |= {line.item_id: line.item for order in orders.values() for line in order if line.item_id not in items}
     attach_products(items.values())
     keys = {recipient_of(mail).email_key for mail in mails}
-    pending = Subscription.objects.filter(state=Subscription.State.PENDING)
+    asked = {recipient_of(mail).email_key for mail in mails if mail.kind == MailKind.CONFIRM_SUBSCRIPTION}
+    pending = Subscription.objects.filter(state=Subscription.State.PENDING, email_key__in=asked)
     lines = [mail.backorder for mail in mails if mail.backorder]
     return Facts(
         suppressed=SuppressedAddress.objects.among(keys),
-        unconfirmed=frozenset(pending.filter(email_key__in=keys).values_list("email_key", flat=True)),
+        unconfirmed=frozenset(pending.values_list("email_key", flat=True) if asked else []),
         availability=availability_of_items(items.values(), now),
         described=describe_items(items.values()),
         places=places_of_lines(lines, now) if lines else {},
@@ -163,6 +164,22 @@ def _if(is_true: bool, otherwise: str) -> Verdict:
 # may any of it leave
 
 
+CLOCK_SKEW = timedelta(seconds=2)
+"""Rows are written by web servers whose clocks may run ahead of the database's; no pause between attempts is this short."""
+
+
+def is_due(clock: datetime) -> Q:
+    """Mail that was never put off is due at once, whatever the clock of whoever wrote it: a web server may be an hour ahead."""
+    never_put_off = Q(due_at=F("created_at"))
+    return Q(state=MailState.QUEUED) & (Q(due_at__lte=clock + CLOCK_SKEW) | never_put_off)
+
+
+def in_hand(clock: datetime) -> Q:
+    """Mails that a server is being told at this moment; another one that is "sending" is one whose fate nobody knows."""
+    live = MailClaim.objects.filter(leased_until__gt=clock)
+    return Q(state=MailState.SENDING, lease_token__in=live.values("token"))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeldUp:
     """Why nothing leaves just now. ``until``: when it is tried again; ``None`` where staff stopped it."""
@@ -214,13 +231,16 @@ class WholeLines(EmailMultiAlternatives):
     address in ``List-Unsubscribe``; 998 is what RFC 5322 allows.
     """
 
+    is_personal = False
+    """Its templates looked at the one mail or the one reader, not only at the product."""
+
     def message(self, **options: Any) -> Any:
         if django.VERSION >= (6, 0):
             options["policy"] = options.get("policy", email.policy.default).clone(max_line_length=998)
         return super().message(**options)
 
 
-def message_for(mail: OutgoingMail, facts: Facts, *, tokens: Tokens) -> EmailMultiAlternatives:
+def message_for(mail: OutgoingMail, facts: Facts, *, tokens: Tokens) -> WholeLines:
     """This will write one mail in the language of its reader. ``tokens`` open the doors its kind links to."""
     recipient = recipient_of(mail)
     language = recipient.language or settings.LANGUAGE_CODE
@@ -235,7 +255,23 @@ def message_for(mail: OutgoingMail, facts: Facts, *, tokens: Tokens) -> EmailMul
             headers=_headers(mail, context),
         )
         message.attach_alternative(render_to_string(f"{name}.html", context), "text/html")
+    message.is_personal = context["mail"].was_read
     return message
+
+
+class Watched:
+    """A row as templates see it, which knows whether they looked at it."""
+
+    def __init__(self, row: OutgoingMail) -> None:
+        self._row, self.was_read = row, False
+
+    def __getattr__(self, name: str) -> Any:
+        self.was_read = True
+        return getattr(self._row, name)
+
+    def __str__(self) -> str:
+        self.was_read = True
+        return str(self._row)
 
 
 def zone_of(recipient: Subscription | Backorder) -> ZoneInfo | None:
@@ -250,7 +286,7 @@ def context_for(mail: OutgoingMail, facts: Facts, *, tokens: Tokens) -> dict[str
     recipient = recipient_of(mail)
     described = facts.described[recipient.item_id]
     context: dict[str, Any] = {
-        "mail": mail,
+        "mail": Watched(mail),
         "product": described,
         "product_url": absolute(described.url),
         "image_url": absolute(described.image),

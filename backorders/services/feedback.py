@@ -14,7 +14,7 @@ from backorders.domain.outbox import MailState
 from backorders.models import Backorder, MailFeedback, OutgoingMail, Subscription, SuppressedAddress
 from backorders.models.suppression import address_hash, address_hashes
 from backorders.queries.clock import database_now
-from backorders.queries.outbox import recipient_of
+from backorders.queries.outbox import in_hand, recipient_of
 from backorders.services.announce import announce
 from backorders.services.locks import locked_items, whole
 from backorders.services.outbox import suppress
@@ -158,17 +158,15 @@ def _suppress(recipient: Subscription | Backorder, feedback: Feedback, now: date
 
 def _has_left(mail: OutgoingMail, feedback: Feedback, now: datetime) -> bool:
     """A mail whose fate nobody knew, or that was to be sent once more for that: the provider had it."""
-    unsure = OutgoingMail.objects.filter(
-        id=mail.id, attempts__gt=0, state__in=[MailState.QUEUED, MailState.LEASED, MailState.SENDING]
-    )
-    is_in_hand = unsure.filter(state=MailState.SENDING, leased_until__gt=database_now()).exists()
+    tried = Q(attempts__gt=0, state__in=[MailState.QUEUED, MailState.LEASED]) | Q(state=MailState.SENDING)
+    unsure = OutgoingMail.objects.filter(tried, id=mail.id)
+    is_in_hand = unsure.filter(in_hand(database_now())).exists()
     settled = unsure.update(
         state=MailState.SENT,
         sent_at=min(feedback.happened_at or now, now),
         provider_id=feedback.provider_id,
         note="",
         lease_token=None,
-        leased_until=None,
     )
     if settled and not is_in_hand:  # else its worker says so in a moment
         announce(mail_sent, mail_id=mail.id, kind=mail.kind)

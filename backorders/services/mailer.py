@@ -57,7 +57,7 @@ class Mailer:
             return Answer(_outcome_of_opening(trouble), note_of(trouble))
         return None
 
-    def prints(self) -> bool:
+    def takes_bytes(self) -> bool:
         """Does this connection take a message as it goes over the wire? Only plain SMTP: providers and other backends write their own."""
         return type(self._connection) is smtp.EmailBackend
 

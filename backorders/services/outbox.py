@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import random
 import time
@@ -11,32 +12,49 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import connection, transaction
-from django.db.models import F, Q, QuerySet
+from django.db import DatabaseError, connection, transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from backorders.conf import conf
-from backorders.domain.outbox import PRIORITY, SHUTS, MailKind, MailState, Outcome, pause_before
+from backorders.domain.outbox import (
+    CLAIM,
+    PRIORITY,
+    SHUTS,
+    STRIDE,
+    MailKind,
+    MailState,
+    Outcome,
+    as_many_as_leave,
+    pause_before,
+)
 from backorders.domain.tokens import Purpose, digest_of, new_token
 from backorders.models import OutgoingMail, Subscription, SubscriptionToken, SuppressedAddress
 from backorders.models.outbox import ALL
 from backorders.models.subscriptions import SubscriptionQuerySet
 from backorders.models.suppression import address_hash
 from backorders.queries.clock import database_now
-from backorders.queries.outbox import DOORS, Facts, Tokens, Verdict, facts_for, message_for, recipient_of, verdict_on
+from backorders.queries.outbox import (
+    DOORS,
+    Facts,
+    Tokens,
+    Verdict,
+    facts_for,
+    in_hand,
+    is_due,
+    recipient_of,
+    verdict_on,
+)
 from backorders.services.announce import announce
+from backorders.services.claims import FREE, abandon, begin, claim, finish, lazily, put_back, step
 from backorders.services.gate import Gate, domains_with_a_pace, give_back, open_gate, take
 from backorders.services.locks import locked_item
 from backorders.services.mailer import Answer, Mailer, note_of
-from backorders.services.marks import lazily, mark
 from backorders.services.press import Press
 from backorders.services.wake import wake
 from backorders.signals import mail_failed, mail_sent
 
 log = logging.getLogger(__name__)
-
-CLOCK_SKEW = timedelta(seconds=2)
-"""Rows are written by web servers whose clocks may run ahead of the database's; no pause between attempts is this short."""
 
 UNSENT = (MailState.QUEUED, MailState.LEASED)
 
@@ -53,8 +71,9 @@ class Delivered:
     opens_in: float | None = None
     """Seconds until more may leave, where a pace or a pause holds mail back and that is known."""
 
-    def add(self, state: str) -> None:
-        self.counts[state] = self.counts.get(state, 0) + 1
+    def add(self, state: str, mails: int = 1) -> None:
+        if mails:
+            self.counts[state] = self.counts.get(state, 0) + mails
 
     @property
     def total(self) -> int:
@@ -116,7 +135,7 @@ def _typed(field: Any) -> str:
 def cancel_filled_mail(*, line_ids: list[int], because: str) -> int:
     """This will stop what has not left yet of telling these lines that goods are ready. The caller holds the item's lock."""
     rows = OutgoingMail.objects.filter(backorder__in=line_ids, state__in=UNSENT, kind=MailKind.BACKORDER_FILLED)
-    return rows.update(state=MailState.CANCELLED, note=because, lease_token=None, leased_until=None)
+    return rows.update(state=MailState.CANCELLED, note=because, lease_token=None)
 
 
 def cancel_mail(*, subscriptions: SubscriptionQuerySet, because: str) -> int:
@@ -125,7 +144,7 @@ def cancel_mail(*, subscriptions: SubscriptionQuerySet, because: str) -> int:
     The caller holds the item's lock. Confirmations are not touched: one covers every open request of its mailbox.
     """
     rows = OutgoingMail.objects.filter(subscription__in=subscriptions, state__in=UNSENT, kind=MailKind.BACK_IN_STOCK)
-    return rows.update(state=MailState.CANCELLED, note=because, lease_token=None, leased_until=None)
+    return rows.update(state=MailState.CANCELLED, note=because, lease_token=None)
 
 
 def never() -> bool:
@@ -140,31 +159,89 @@ def deliver_due(*, limit: int | None = None, is_over: Callable[[], bool] = never
     the server's "accepted" and our mark sends that one mail twice (``ON_UNKNOWN = "resend"``) or leaves it for staff
     (``"hold"``); none is ever lost.
     """
-    return _deliver_due(limit or conf.mail_batch, is_over, Press())
+    return _deliver_due(limit or conf.mail_batch, is_over, Run())
 
 
-def _deliver_due(limit: int, is_over: Callable[[], bool], press: Press) -> Delivered:
+def _deliver_due(limit: int, is_over: Callable[[], bool], run: Run) -> Delivered:
     done, gate = Delivered(), open_gate(limit)
     done.opens_in = gate.opens_in
     with lazily():
-        mails = _claim(gate.room) if gate.room else []
+        mails = claim(gate.room) if gate.room else []
         if mails:
+            began = time.monotonic()
             with Mailer() as mailer:
-                way = Way(mailer=mailer, gate=gate, press=press)
-                for batch in _with_facts(mails):
-                    _deliver(batch, way, done, is_over)
-            _put_back(mails)
+                _deliver_claim(mails, Way(mailer=mailer, gate=gate, run=run), done, is_over)
+            run.claim = as_many_as_leave(within=CLAIM, before=len(mails), seconds=time.monotonic() - began)
     give_back(ALL, gate.room - done.tried, rate=conf.mail_rate)
     return done
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """``provider_id``: the provider's own name for the mail, where it has one."""
+
+    mail: OutgoingMail
+    provider_id: str
+
+
+_FIRST_CLAIM = 50
+
+
+@dataclass(slots=True)
+class Run:
+    """What is kept from one batch to the next: the texts that are known, and how many mails leave in a short time."""
+
+    press: Press = field(default_factory=Press)
+    stride: int = 1
+    claim: int = _FIRST_CLAIM
+
+
+@dataclass(slots=True, kw_only=True)
 class Way:
     """What a mail passes on its way out."""
 
     mailer: Mailer
     gate: Gate
-    press: Press
+    run: Run
+    accepted: list[Accepted] = field(default_factory=list)
+    """Mails that the server has taken and that are not marked so yet."""
+    is_lost: bool = False
+    """The lease ran out, and another worker has taken over."""
+
+
+LOST = "lost_lease"
+"""What became of a mail that is another worker's by now."""
+
+
+def _deliver_claim(mails: list[OutgoingMail], way: Way, done: Delivered, is_over: Callable[[], bool]) -> None:
+    token = _token_of(mails)
+    try:
+        for batch in _with_facts(mails):
+            _deliver(batch, way, done, is_over)
+        put_back(token)
+    except Exception:
+        _save_what_is_known(token, way)
+        raise
+
+
+def _token_of(mails: list[OutgoingMail]) -> uuid.UUID:
+    token = mails[0].lease_token
+    assert token is not None  # noqa: S101 - a claimed mail has one
+    return token
+
+
+def _save_what_is_known(token: uuid.UUID, way: Way) -> None:
+    """After trouble with the database, often a lost connection: what the server has taken is marked through a new one."""
+    if connection.in_atomic_block:
+        return
+    try:
+        connection.close_if_unusable_or_obsolete()
+        _finish(token, way)
+        abandon(token)
+    except DatabaseError:
+        log.warning(
+            "The database is away; what became of %d mails is found out when their lease is over.", len(way.accepted)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,26 +270,62 @@ def _with_facts(mails: list[OutgoingMail]) -> Iterator[Batch]:
 def _deliver(batch: Batch, way: Way, done: Delivered, is_over: Callable[[], bool]) -> None:
     facts = batch.facts
     if facts is None:
-        for mail in batch.mails:
-            is_ours = _mark(None, mail)
-            done.add(_settle(mail, Answer(Outcome.TRY_LATER, batch.trouble)) if is_ours else LOST)
+        for mail in begin(_token_of(batch.mails), batch.mails):
+            mail.attempts += 1
+            done.add(_settle(mail, Answer(Outcome.TRY_LATER, batch.trouble)))
         return
-    true = _within_pace([mail for mail in batch.mails if _stays(mail, verdict_on(mail, facts), done)])
-    tokens = _new_tokens(true, timezone.now())
-    accepted: Accepted | None = None
-    for mail in true:
-        if way.gate.is_shut or is_over():
+    left = _within_pace([mail for mail in batch.mails if _stays(mail, verdict_on(mail, facts), done)])
+    tokens = _new_tokens(left, timezone.now())
+    while left and not (way.is_lost or way.gate.is_shut or is_over()):
+        stride = _cut(left, way.run.stride)
+        left, began = left[len(stride) :], time.monotonic()
+        _deliver_stride(stride, Texts(facts, tokens), way, done, is_over)
+        way.run.stride = as_many_as_leave(within=STRIDE, before=len(stride), seconds=time.monotonic() - began)
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """What the mails of a batch are written from; ``tokens`` by mail."""
+
+    facts: Facts
+    tokens: Mapping[int, Tokens]
+
+
+def _cut(mails: list[OutgoingMail], most: int) -> list[OutgoingMail]:
+    """The next of them, all equally urgent, in the order of their ids: by that order it is known how far a stride has come."""
+    alike = list(itertools.takewhile(lambda mail: mail.priority == mails[0].priority, mails[:most]))
+    return sorted(alike, key=lambda mail: mail.id)
+
+
+def _deliver_stride(
+    mails: list[OutgoingMail], texts: Texts, way: Way, done: Delivered, is_over: Callable[[], bool]
+) -> None:
+    """Marked "sending" together, told one by one, and marked "sent" together."""
+    token = _token_of(mails)
+    ours = begin(token, mails)
+    done.add(LOST, len(mails) - len(ours))
+    for place, mail in enumerate(ours):
+        if place and (way.gate.is_shut or is_over()):
             break
-        is_ours = _mark(accepted, mail)
-        accepted = None
-        if not is_ours:
-            done.add(LOST)
-            continue
-        answer, pause = _send(mail, facts, tokens.get(mail.id, {}), way, done)
+        if not step(mail):  # stored before the call: a mail that kills the process is known by it
+            way.is_lost = True
+            done.add(LOST, len(ours) - place)
+            break
+        mail.attempts += 1
+        answer, pause = _send(mail, texts, way, done)
         if answer.outcome is Outcome.ACCEPTED:
-            accepted = Accepted(mail, answer.provider_id)
-        done.add(MailState.SENT if accepted else _settle(mail, answer, pause=pause))
-    _mark(accepted, None)
+            way.accepted.append(Accepted(mail, answer.provider_id))
+            done.add(MailState.SENT)
+        else:
+            done.add(_settle(mail, answer, pause=pause))
+    _finish(token, way)
+
+
+def _finish(token: uuid.UUID, way: Way) -> None:
+    finish(token, {accepted.mail.id: accepted.provider_id for accepted in way.accepted})
+    for accepted in way.accepted:
+        announce(mail_sent, mail_id=accepted.mail.id, kind=accepted.mail.kind)
+    way.accepted.clear()
 
 
 def _within_pace(mails: list[OutgoingMail]) -> list[OutgoingMail]:
@@ -228,17 +341,9 @@ def _within_pace(mails: list[OutgoingMail]) -> list[OutgoingMail]:
         room, opens_in = take(domain, len(some), rate=paces[domain])
         for place, mail in enumerate(some[room:]):
             turn = database_now() + timedelta(seconds=(opens_in or 0.0) + place / paces[domain])
-            _mine(mail, MailState.LEASED).update(
-                state=MailState.QUEUED, due_at=turn, lease_token=None, leased_until=None
-            )
+            _mine(mail, MailState.LEASED).update(**FREE, due_at=turn)
             too_many.add(mail.id)
     return [mail for mail in mails if mail.id not in too_many]
-
-
-def _put_back(mails: list[OutgoingMail]) -> None:
-    """What was claimed and not come to goes back into the queue."""
-    left = OutgoingMail.objects.filter(lease_token=mails[0].lease_token, state=MailState.LEASED)
-    left.update(state=MailState.QUEUED, lease_token=None, leased_until=None)
 
 
 def drain(*, seconds: float, is_stopping: Callable[[], bool] = never) -> Delivered:
@@ -248,10 +353,10 @@ def drain(*, seconds: float, is_stopping: Callable[[], bool] = never) -> Deliver
     def is_over() -> bool:
         return is_stopping() or time.monotonic() >= end
 
-    press = Press()
-    while (done := _deliver_due(conf.mail_batch, is_over, press)).total or _opens_soon(done, end):
+    run = Run()
+    while (done := _deliver_due(min(run.claim, conf.mail_batch), is_over, run)).total or _opens_soon(done, end):
         for state, count in done.counts.items():
-            whole.counts[state] = whole.counts.get(state, 0) + count
+            whole.add(state, count)
         if is_over():
             whole.is_unfinished = True
             break
@@ -264,55 +369,7 @@ def _opens_soon(done: Delivered, end: float) -> bool:
     """Is it worth waiting? Only when some mail is due, and more may leave before the time is over."""
     if done.opens_in is None or time.monotonic() + done.opens_in >= end:
         return False
-    return OutgoingMail.objects.filter(_is_due(database_now())).exists()
-
-
-# claiming
-
-
-def _is_due(clock: datetime) -> Q:
-    """Mail that was never put off is due at once, whatever the clock of whoever wrote it: a web server may be an hour ahead."""
-    never_put_off = Q(due_at=F("created_at"))
-    return Q(state=MailState.QUEUED) & (Q(due_at__lte=clock + CLOCK_SKEW) | never_put_off)
-
-
-def _claim(limit: int) -> list[OutgoingMail]:
-    """Lease due mails to this process with one UPDATE. Every later write carries the lease token: who wakes late writes nothing."""
-    token, clock = uuid.uuid4(), database_now()
-    lost = [MailState.LEASED, MailState.SENDING] if conf.on_unknown == "resend" else [MailState.LEASED]
-    due = OutgoingMail.objects.filter(
-        _is_due(clock) | Q(state__in=lost, leased_until__lte=clock),
-        state__in=[MailState.QUEUED, MailState.LEASED, MailState.SENDING],
-    ).order_by("priority", "due_at", "id")
-    with transaction.atomic():  # SKIP LOCKED wants one; SQLite has no row locks, there the single statement is enough
-        claimed = _lease(
-            due.select_for_update(skip_locked=True, of=("self",)).values("id")[:limit], token, clock + conf.lease
-        )
-    if not claimed:
-        return []
-    related = ("subscription__item", "restock", "backorder__item", "allocation")
-    return list(
-        OutgoingMail.objects.filter(lease_token=token).select_related(*related).order_by("priority", "due_at", "id")
-    )
-
-
-def _lease(due: Any, token: uuid.UUID, until: datetime) -> int:
-    """The ids are chosen and marked in one statement; as an array on PostgreSQL, which may run a LIMITed IN more than once."""
-    inner, params = due.query.get_compiler(connection=connection).as_sql()
-    array, rows = "= ANY(ARRAY(%s))", "IN (SELECT id FROM (%s) AS chosen)"
-    chosen = (array if connection.vendor == "postgresql" else rows) % inner
-    meta = OutgoingMail._meta
-    fields: Any = {field.name: field for field in meta.concrete_fields}
-    values = [
-        fields[name].get_db_prep_save(value, connection)
-        for name, value in (("state", MailState.LEASED.value), ("lease_token", token), ("leased_until", until))
-    ]
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"UPDATE {meta.db_table} SET state = %s, lease_token = %s, leased_until = %s WHERE id {chosen}",  # noqa: S608 - our own names
-            [*values, *params],
-        )
-        return int(cursor.rowcount)
+    return OutgoingMail.objects.filter(is_due(database_now())).exists()
 
 
 def _mine(mail: OutgoingMail, *states: MailState) -> Any:
@@ -353,52 +410,17 @@ def _new_tokens(mails: list[OutgoingMail], now: datetime) -> dict[int, dict[Purp
     return tokens
 
 
-LOST = "lost_lease"
-"""Another worker has taken the mail over."""
-
-
-@dataclass(frozen=True, slots=True)
-class Accepted:
-    """A mail that the server has taken, and that is not marked so yet."""
-
-    mail: OutgoingMail
-    provider_id: str
-
-
-def _mark(accepted: Accepted | None, following: OutgoingMail | None) -> bool:
-    """This will note what became of one mail and that the following is about to be told, at once. Is the following ours?
-
-    Stored before the network call, with the attempt counted: a mail that kills the process does so a few times only.
-    """
-    leased = accepted.mail if accepted else following
-    if leased is None or leased.lease_token is None:
-        return False
-    ours = mark(
-        leased.lease_token,
-        sent=accepted.mail.id if accepted else None,
-        provider_id=accepted.provider_id if accepted else "",
-        sending=following.id if following else None,
-    )
-    if accepted is not None:
-        announce(mail_sent, mail_id=accepted.mail.id, kind=accepted.mail.kind)
-    if following is None or following.id not in ours:
-        return False
-    following.attempts += 1
-    return True
-
-
 _OF_ITS_OWN = timedelta(0)
 """Nobody else has to wait."""
 
 
-def _send(mail: OutgoingMail, facts: Facts, tokens: Tokens, way: Way, done: Delivered) -> tuple[Answer, timedelta]:
+def _send(mail: OutgoingMail, texts: Texts, way: Way, done: Delivered) -> tuple[Answer, timedelta]:
     """One mail; its trouble stays its own. Returns the answer, and how long all mail waits because of it."""
     answer = way.mailer.open()
     if answer is None:
         try:
-            message = (
-                way.press.write(mail, facts, tokens) if way.mailer.prints() else message_for(mail, facts, tokens=tokens)
-            )
+            tokens = texts.tokens.get(mail.id, {})
+            message = way.run.press.write(mail, texts.facts, tokens, in_bytes=way.mailer.takes_bytes())
         except Exception as trouble:
             log.exception("Mail %s cannot be written.", mail.id)
             return Answer(Outcome.TRY_LATER, note_of(trouble)), _OF_ITS_OWN
@@ -418,15 +440,15 @@ def _settle(mail: OutgoingMail, answer: Answer, *, pause: timedelta = timedelta(
         _end(mail, MailState.DEAD, answer.note)
         return MailState.DEAD
     if answer.outcome is Outcome.UNKNOWN and conf.on_unknown == "hold":
-        _mine(mail, MailState.SENDING).update(note=answer.note)
+        _mine(mail, MailState.SENDING).update(note=answer.note, attempts=mail.attempts, lease_token=None)
         return MailState.SENDING
     pause = pause_before(mail.attempts, jitter=random.random())  # noqa: S311 - spreads load, guards nothing
     return _queue_again(mail, pause, answer.note, attempts=mail.attempts)
 
 
 def _queue_again(mail: OutgoingMail, pause: timedelta, note: str, *, attempts: int) -> str:
-    marks = {"state": MailState.QUEUED, "due_at": database_now() + pause, "note": note, "attempts": attempts}
-    _mine(mail, MailState.SENDING).update(**marks, lease_token=None, leased_until=None)
+    due_at = database_now() + pause
+    _mine(mail, MailState.SENDING).update(**FREE, due_at=due_at, note=note, attempts=attempts)
     return MailState.QUEUED
 
 
@@ -439,7 +461,7 @@ def _end(mail: OutgoingMail, state: MailState, because: str, *, suppresses: str 
     """
     locked_item(recipient_of(mail).item_id)
     ended = _mine(mail, MailState.LEASED, MailState.SENDING).update(
-        state=state, note=because[:300], lease_token=None, leased_until=None
+        state=state, note=because[:300], attempts=mail.attempts, lease_token=None
     )
     if not ended:
         return
@@ -475,9 +497,8 @@ def suppress(*, email_key: str, reason: str, now: datetime) -> None:
 def send_again(*, mail_ids: list[int]) -> int:
     """This will queue mails again that were given up, or whose fate nobody knows. Returns how many."""
     now = database_now()
-    stuck = Q(state=MailState.DEAD) | Q(state=MailState.SENDING, leased_until__lte=now)
-    rows = OutgoingMail.objects.filter(stuck, id__in=mail_ids)
-    count = rows.update(state=MailState.QUEUED, due_at=now, attempts=0, lease_token=None, leased_until=None)
+    stuck = OutgoingMail.objects.filter(state__in=[MailState.DEAD, MailState.SENDING], id__in=mail_ids)
+    count = stuck.exclude(in_hand(now)).update(**FREE, due_at=now, attempts=0)
     if count:
         wake("deliver_due_mail")
     return count

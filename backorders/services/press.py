@@ -1,8 +1,9 @@
-"""Prints the mails of a wave: written and serialised once for each text, and after that only the blanks are filled in.
+"""Prints the mails of a wave: written once for each text, and after that only the blanks are filled in.
 
-MIME is most of what a mail costs. Two mails of one wave in one language differ in the recipient, the ``Message-ID`` and the
-secret links, and in nothing else; whether that is so is not assumed but tried: the second mail of a text is written both ways,
-and only if the two are the same, byte for byte, are the others printed. A template that greets by name is written each time.
+Two mails of one wave in one language differ in the recipient, the ``Message-ID`` and the secret links, and in nothing else.
+Whether that is so is not assumed but tried: a template that looks at the one mail or its reader is rendered each time, and
+the second mail of a text is written both ways; only if the two are the same are the others printed. MIME is most of what
+is left of a mail's cost: where the connection is plain SMTP, a text is serialised once as well, and compared byte for byte.
 """
 
 from __future__ import annotations
@@ -10,19 +11,18 @@ from __future__ import annotations
 import email.policy
 import re
 import time
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from email.utils import parseaddr
 from functools import lru_cache
+from typing import Any, AnyStr, Generic
 
 import django
-from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
 
-from backorders.conf import conf
 from backorders.domain.outbox import MailKind
 from backorders.models import OutgoingMail, Subscription
-from backorders.queries.outbox import Facts, Tokens, message_for, message_id_of, recipient_of
+from backorders.queries.outbox import Facts, Tokens, WholeLines, message_for, message_id_of, recipient_of
 
 _PLAIN_ADDRESS = re.compile(r"[A-Za-z0-9._%+'-]{1,64}@[A-Za-z0-9.-]{1,64}")
 """What stands in a header as it is: no encoding, and no line that has to be folded."""
@@ -42,21 +42,47 @@ class Printed:
     data: bytes
 
 
-@dataclass(slots=True)
-class Plate:
-    """A serialised mail, cut at the places that are the recipient's own. ``is_true``: tried, and found the same."""
+@dataclass(frozen=True, slots=True)
+class Cut(Generic[AnyStr]):
+    """A text, cut at the places that are the recipient's own."""
 
-    parts: list[bytes]
+    parts: list[AnyStr]
     blanks: list[str]
-    boundary: bytes
-    made_at: float
-    is_true: bool = False
 
-    def print(self, fillings: dict[str, bytes]) -> bytes:
+    @classmethod
+    def of(cls, text: AnyStr, own: Mapping[str, AnyStr]) -> Cut[AnyStr]:
+        bar: Any = b"|" if isinstance(text, bytes) else "|"
+        wanted = re.compile(bar.join(re.escape(value) for value in sorted(own.values(), key=len, reverse=True)))
+        names = {value: name for name, value in own.items()}
+        return cls(wanted.split(text), [names[found] for found in wanted.findall(text)])
+
+    def filled(self, own: Mapping[str, AnyStr]) -> AnyStr:
         pieces = [self.parts[0]]
         for blank, part in zip(self.blanks, self.parts[1:], strict=True):
-            pieces += (fillings[blank], part)
-        return b"".join(pieces)
+            pieces += (own[blank], part)
+        return self.parts[0][:0].join(pieces)
+
+
+@dataclass(slots=True)
+class Plate:
+    """A written mail whose blanks can be filled in for others. ``is_true``: tried, and found the same."""
+
+    subject: str
+    body: Cut[str]
+    html: Cut[str]
+    headers: dict[str, Cut[str]]
+    sender: str
+    made_at: float
+    data: Cut[bytes] | None = None
+    """As it goes over the wire; ``None`` where that is not asked for, or cannot be."""
+    boundary: bytes = b""
+    is_true: bool = False
+
+    def message(self, recipient: str, own: Mapping[str, str]) -> WholeLines:
+        headers = {name: value.filled(own) for name, value in self.headers.items()}
+        message = WholeLines(self.subject, self.body.filled(own), self.sender, [recipient], headers=headers)
+        message.attach_alternative(self.html.filled(own), "text/html")
+        return message
 
 
 @dataclass(slots=True)
@@ -65,21 +91,29 @@ class Press:
 
     plates: dict[Hashable, Plate | None] = field(default_factory=dict)
 
-    def write(self, mail: OutgoingMail, facts: Facts, tokens: Tokens) -> Printed | EmailMultiAlternatives:
-        """This will print a mail if its text is known, and write it otherwise. Raises what a template raises."""
-        key, sender = _text_of(mail, facts), _bare(conf.from_email or settings.DEFAULT_FROM_EMAIL)
-        if key is None or not sender or not tokens or not _PLAIN_ADDRESS.fullmatch(recipient_of(mail).email):
+    def write(
+        self, mail: OutgoingMail, facts: Facts, tokens: Tokens, *, in_bytes: bool
+    ) -> Printed | EmailMultiAlternatives:
+        """This will print a mail if its text is known, and write it otherwise. Raises what a template raises.
+
+        ``in_bytes``: as it goes over the wire, where that can be; else as a message.
+        """
+        key = _text_of(mail, facts)
+        if key is None or not tokens:
             return message_for(mail, facts, tokens=tokens)
-        plate = self._plate(key)
+        key = (key, in_bytes)
+        plate, recipient = self._plate(key), recipient_of(mail).email
         if plate is None and key in self.plates:
             return message_for(mail, facts, tokens=tokens)
-        fillings = _fillings(mail, tokens)
+        own = _own(mail, tokens)
         if plate is not None and plate.is_true:
-            return Printed(sender, recipient_of(mail).email, plate.print(fillings))
+            if plate.data is None or not _PLAIN_ADDRESS.fullmatch(recipient):
+                return plate.message(recipient, own)
+            return Printed(_bare(plate.sender), recipient, plate.data.filled(_on_the_wire(recipient, own)))
         message = message_for(mail, facts, tokens=tokens)
         if plate is None:
-            self.plates[key] = _plate_of(message, fillings)
-        elif _is_same(message, plate, fillings):
+            self.plates[key] = _plate_of(message, recipient, own, in_bytes=in_bytes)
+        elif _is_same(message, plate, recipient, own):
             plate.is_true = True
         else:
             self.plates[key] = None
@@ -119,9 +153,12 @@ def _bare(sender: str) -> str:
     return address if _PLAIN_ADDRESS.fullmatch(address) else ""
 
 
-def _fillings(mail: OutgoingMail, tokens: Tokens) -> dict[str, bytes]:
-    own = {f"token {purpose}": token.encode() for purpose, token in tokens.items()}
-    return {**own, "id": message_id_of(mail).encode(), "to": b"To: " + recipient_of(mail).email.encode()}
+def _own(mail: OutgoingMail, tokens: Tokens) -> dict[str, str]:
+    return {**{f"token {purpose}": token for purpose, token in tokens.items()}, "id": message_id_of(mail)}
+
+
+def _on_the_wire(recipient: str, own: Mapping[str, str]) -> dict[str, bytes]:
+    return {**{name: value.encode() for name, value in own.items()}, "to": b"To: " + recipient.encode()}
 
 
 def serialised(message: EmailMultiAlternatives) -> bytes:
@@ -134,25 +171,58 @@ def serialised(message: EmailMultiAlternatives) -> bytes:
 _BOUNDARY = re.compile(rb'boundary="([^"\r\n]+)"')
 
 
-def _plate_of(message: EmailMultiAlternatives, fillings: dict[str, bytes]) -> Plate | None:
-    """``None`` where the recipient's own do not stand in it as they are."""
-    data = serialised(message)
-    wanted = re.compile(b"|".join(re.escape(own) for own in sorted(fillings.values(), key=len, reverse=True)))
-    names = {own: name for name, own in fillings.items()}
-    blanks = [names[found] for found in wanted.findall(data)]
-    boundary = _BOUNDARY.search(data)
-    if boundary is None or set(blanks) != set(fillings) or blanks.count("to") != 1 or blanks.count("id") != 1:
+def _plate_of(message: WholeLines, recipient: str, own: dict[str, str], *, in_bytes: bool) -> Plate | None:
+    """``None`` where the text is the one reader's, or the secret links do not stand in it as they are."""
+    html = Cut.of(_html_of(message), own)
+    headers = {name: Cut.of(str(value), own) for name, value in message.extra_headers.items()}
+    plate = Plate(
+        subject=str(message.subject),
+        body=Cut.of(str(message.body), own),
+        html=html,
+        headers=headers,
+        sender=message.from_email,
+        made_at=time.monotonic(),
+    )
+    blanks = {*plate.body.blanks, *html.blanks, *(blank for cut in headers.values() for blank in cut.blanks)}
+    if message.is_personal or blanks != set(own):
         return None
-    return Plate(parts=wanted.split(data), blanks=blanks, boundary=boundary[1], made_at=time.monotonic())
+    if in_bytes and _bare(plate.sender):
+        _engrave(plate, message, _on_the_wire(recipient, own))
+    return plate
 
 
-def _is_same(message: EmailMultiAlternatives, plate: Plate, fillings: dict[str, bytes]) -> bool:
-    """Byte for byte, but for the boundary, which is drawn at random, and the second at which it was written."""
+def _engrave(plate: Plate, message: WholeLines, own: dict[str, bytes]) -> None:
+    """The bytes as well, if what is the recipient's own stands in them as it is."""
+    data = serialised(message)
+    cut, boundary = Cut.of(data, own), _BOUNDARY.search(data)
+    if boundary and set(cut.blanks) == set(own) and cut.blanks.count("to") == cut.blanks.count("id") == 1:
+        plate.data, plate.boundary = cut, boundary[1]
+
+
+def _html_of(message: EmailMultiAlternatives) -> str:
+    return str(message.alternatives[0][0])
+
+
+def _is_same(message: WholeLines, plate: Plate, recipient: str, own: dict[str, str]) -> bool:
+    """Word for word, and where it is engraved byte for byte, but for the boundary, which is drawn at random, and the second."""
+    printed = plate.message(recipient, own)
+    words = (message.subject, message.body, _html_of(message), message.from_email, message.extra_headers)
+    if message.is_personal or words != (
+        printed.subject,
+        printed.body,
+        _html_of(printed),
+        printed.from_email,
+        printed.extra_headers,
+    ):
+        return False
+    if plate.data is None:
+        return True
     data = serialised(message)
     boundary = _BOUNDARY.search(data)
     if boundary is None:
         return False
-    return _undated(data.replace(boundary[1], plate.boundary)) == _undated(plate.print(fillings))
+    wire = plate.data.filled(_on_the_wire(recipient, own))
+    return _undated(data.replace(boundary[1], plate.boundary)) == _undated(wire)
 
 
 def _undated(data: bytes) -> bytes:

@@ -16,6 +16,7 @@ from backorders.domain.outbox import MailState
 from backorders.domain.tokens import Purpose
 from backorders.models import Backorder, OutgoingMail, Subscription, SubscriptionToken
 from backorders.queries.clock import database_now
+from backorders.queries.outbox import in_hand
 from backorders.queries.privacy import Person, held_about, person_behind
 from backorders.services.locks import locked_items, whole
 from backorders.services.retention import OPEN, OVER, blank, blank_mails, open_lines_of_the_same_order
@@ -76,8 +77,8 @@ def _forget(requests: QuerySet[Subscription], lines: QuerySet[Backorder], person
     over = lines.filter(~Exists(open_lines_of_the_same_order()), state__in=OVER)
     cancelled = _cancel(Q(subscription__in=request_ids) | Q(backorder__in=list(over.values_list("id", flat=True))))
     closed = close_requests(requests=own, because=Subscription.Closed.LEFT, now=now)
-    in_hand = OutgoingMail.objects.filter(backorder=OuterRef("pk"), state=MailState.SENDING)
-    over_ids = list(over.filter(~Exists(in_hand)).values_list("id", flat=True))
+    leaving = OutgoingMail.objects.filter(backorder=OuterRef("pk"), state=MailState.SENDING)
+    over_ids = list(over.filter(~Exists(leaving)).values_list("id", flat=True))
     SubscriptionToken.objects.filter(subscription__in=request_ids, purpose=Purpose.CONFIRM).delete()
     nobody = f"forgotten-{secrets.token_hex(16)}"
     blank_mails(OutgoingMail.objects.filter(Q(subscription__in=request_ids) | Q(backorder__in=over_ids)))
@@ -96,11 +97,9 @@ def _forget(requests: QuerySet[Subscription], lines: QuerySet[Backorder], person
 
 def _cancel(about: Q) -> int:
     """Whatever has not left, is given up, or nobody knows of; one that the server is being told right now is past that."""
-    clock = database_now()
-    waiting = Q(state__in=[MailState.QUEUED, MailState.LEASED, MailState.DEAD])
-    unknown = Q(state=MailState.SENDING, leased_until__lte=clock)
-    rows = OutgoingMail.objects.filter(about).filter(waiting | unknown)
-    return rows.update(state=MailState.CANCELLED, note="", lease_token=None, leased_until=None)
+    states = [MailState.QUEUED, MailState.LEASED, MailState.SENDING, MailState.DEAD]
+    rows = OutgoingMail.objects.filter(about, state__in=states).exclude(in_hand(database_now()))
+    return rows.update(state=MailState.CANCELLED, note="", lease_token=None)
 
 
 def _kept(lines: QuerySet[Backorder], *, is_suppressed: bool) -> Iterator[Kept]:

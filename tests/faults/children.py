@@ -35,6 +35,7 @@ from backorders import tasks
 from backorders.conf import conf
 from backorders.models import OutgoingMail, StockItem
 from backorders.services import outbox
+from backorders.services.press import Press
 from backorders.services.stock import stock_changed
 from backorders.services.subscriptions import unsubscribe
 from backorders.services.waves import release_waves
@@ -124,6 +125,8 @@ def _short(sql, params):
     words = sql.replace('"', "").split()
     table = next((word for word in words if word.startswith("backorders_")), words[-1])
     state = next((str(value) for value in params or () if value in ("leased", "sending", "sent")), "")
+    if "telling = %s" in sql:
+        state = "telling"
     return f"{words[0]} {table.split('.')[0]} {state if words[0] == 'UPDATE' else ''}".strip()
 
 
@@ -211,15 +214,15 @@ def hold_the_file(times, seconds):
 
 def work_with_a_poisoned_template():
     """For some readers the shop's own template raises; for one it takes the whole process with it."""
-    write = outbox.message_for
+    write = Press.write
 
-    def poisoned(mail, facts, *, tokens):
+    def poisoned(press, mail, facts, tokens, *, in_bytes):
         address = outbox.recipient_of(mail).email
         if address.startswith("raises"):
             raise RuntimeError("the template of this mail is broken")
         if address.startswith("kills"):
             os.kill(os.getpid(), signal.SIGKILL)
-        return write(mail, facts, tokens=tokens)
+        return write(press, mail, facts, tokens, in_bytes=in_bytes)
 
-    outbox.message_for = poisoned
+    Press.write = poisoned
     work()

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from backorders.models import OutgoingMail
+from backorders.models import MailClaim, OutgoingMail
 from tests.faults import children
 from tests.faults.scene import Count, states
 
@@ -67,7 +67,7 @@ def test_a_crash_at_any_step_between_claim_and_mark_loses_nothing(scene, size, c
             break
         scene.kills += 1
         trails.append(trail.read_text().splitlines())
-        OutgoingMail.objects.filter(leased_until__isnull=False).update(leased_until="2026-01-01T00:00Z")
+        MailClaim.objects.update(leased_until="2026-01-01T00:00Z")
         assert scene.run(children.drain) == 0
         names = [one.name for one in scene.accepted(after=began)]
         assert len(set(names)) == mails, trails[-1]
@@ -83,9 +83,13 @@ def test_a_crash_at_any_step_between_claim_and_mark_loses_nothing(scene, size, c
 
 
 def is_between_sending_and_sent(trail):
-    """Not yet marked "sent" when it ended, and past the mark "sending"."""
-    marks = [line for line in trail[:-1] if line.startswith("sql UPDATE backorders_outgoingmail")]
-    return marks[-1] == "sql UPDATE backorders_outgoingmail sending"
+    """Not yet marked "sent" when it ended, and past the note that the server is about to be told."""
+    notes = [line for line in trail[:-1] if line.startswith("sql UPDATE backorders_outgoingmail") or is_step(line)]
+    return is_step(notes[-1])
+
+
+def is_step(line):
+    return line == "sql UPDATE backorders_mailclaim telling"
 
 
 @pytest.mark.fault("F15", "SIGSTOP past the lease, then SIGCONT")

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from backorders.domain.outbox import MailState
 from backorders.mail_receivers import feedback_in
-from backorders.models import MailFeedback, OutgoingMail, Subscription, SuppressedAddress
+from backorders.models import MailClaim, MailFeedback, OutgoingMail, Subscription, SuppressedAddress
 from backorders.services.feedback import KEEP_UNMATCHED, hear_again
 from backorders.services.outbox import drain
 from backorders.services.privacy import forget_customer
@@ -52,11 +52,12 @@ def mail_of(row):
     return OutgoingMail.objects.get(subscription=row)
 
 
-def in_doubt(row, **fields):
-    """Its worker died while the provider was answering."""
-    marks = {"state": MailState.SENDING, "lease_token": uuid.uuid4(), "provider_id": "", "sent_at": None}
-    marks |= {"leased_until": timezone.now() - HOUR, **fields}
-    OutgoingMail.objects.filter(subscription=row).update(**marks)
+def in_doubt(row, *, leased_until=None, **fields):
+    """Its worker died while the provider was answering; or is at it, where the lease is not over."""
+    token = uuid.uuid4()
+    marks = {"state": MailState.SENDING, "lease_token": token, "provider_id": "", "sent_at": None}
+    OutgoingMail.objects.filter(subscription=row).update(**{**marks, **fields})
+    MailClaim.objects.create(token=token, leased_until=leased_until or timezone.now() - HOUR, telling=mail_of(row).id)
 
 
 def suppressed():

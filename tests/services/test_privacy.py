@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from backorders.domain.tokens import Purpose
 from backorders.errors import InvalidAddress
-from backorders.models import Backorder, OutgoingMail, Subscription, SubscriptionToken, SuppressedAddress
+from backorders.models import Backorder, MailClaim, OutgoingMail, Subscription, SubscriptionToken, SuppressedAddress
 from backorders.services.backorders import cancel_backorder
 from backorders.services.outbox import drain, suppress
 from backorders.services.privacy import export_customer, forget_customer
@@ -127,12 +127,13 @@ def test_an_address_that_never_bounced_leaves_no_hash():
 
 def test_a_mail_that_is_being_sent_is_past_cancelling_and_keeps_its_order():
     cancel_backorder(backorder_id=order(a_mug(), 1, "A-1", email=ANA).id, now=NOW)
-    marks = {"state": "sending", "attempts": 1, "lease_token": uuid.uuid4()}
-    OutgoingMail.objects.update(**marks, leased_until=timezone.now() + DAY)
+    token = uuid.uuid4()
+    OutgoingMail.objects.update(state="sending", attempts=1, lease_token=token)
+    MailClaim.objects.create(token=token, leased_until=timezone.now() + DAY)
     [kept] = forget_customer(email=ANA, now=NOW).kept
     assert (kept.references, OutgoingMail.objects.get().state) == (("A-1",), "sending")
 
-    OutgoingMail.objects.update(leased_until=timezone.now() - DAY)
+    MailClaim.objects.update(leased_until=timezone.now() - DAY)
     assert forget_customer(email=ANA, now=NOW).kept == ()
     assert (OutgoingMail.objects.get().state, line("A-1").email) == ("cancelled", "")
 

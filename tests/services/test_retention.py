@@ -110,7 +110,7 @@ def test_mails_go_once_their_request_is_closed_and_not_before():
 def test_a_mail_that_has_not_left_or_whose_fate_nobody_knows_keeps_itself_and_its_person(state):
     row = closed_request()
     queue_mail(kind=MailKind.BACK_IN_STOCK, now=NOW, subscription=row)
-    OutgoingMail.objects.update(state=state, attempts=1, lease_token=uuid.uuid4(), leased_until=NOW)
+    OutgoingMail.objects.update(state=state, attempts=1, lease_token=uuid.uuid4())
     tidy(now=LATER)
 
     assert states_of_mails() == [state]

@@ -1,0 +1,204 @@
+"""What one process has taken on: which mails are its own, which of them the server is being told, and what is left when it dies.
+
+A batch of mails is claimed by one statement, together with a ``MailClaim`` row that says how far its process has come. Mails
+are marked "sending" and "sent" in strides of a tenth of a second; before each single call the claim's row names the mail
+that the server is about to be told. So a mail costs the database one short write, and a process that dies leaves exactly
+one mail whose fate nobody knows: those before it in its stride were accepted, those after it were never tried.
+
+Within a stride mails go in the order of their ids. Whatever becomes of one of them but "accepted" is written to its row at
+once, and takes the row out of the claim.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+from django.db import connection, transaction
+from django.db.models import F, Q, QuerySet, prefetch_related_objects
+
+from backorders.conf import conf
+from backorders.domain.outbox import MailState
+from backorders.models import MailClaim, OutgoingMail, StockItem
+from backorders.queries.clock import database_now
+from backorders.queries.outbox import is_due
+from backorders.services.announce import announce
+from backorders.signals import mail_sent
+
+FREE = {"state": MailState.QUEUED, "lease_token": None}
+"""What a mail is that belongs to nobody."""
+
+
+def claim(limit: int) -> list[OutgoingMail]:
+    """This will claim up to ``limit`` due mails for this process; all carry one ``lease_token``. Empty: nothing is due.
+
+    Every later write carries the token: who wakes late, after the lease, writes nothing.
+    """
+    recover()
+    token, clock = uuid.uuid4(), database_now()
+    due = OutgoingMail.objects.filter(is_due(clock)).order_by("priority", "due_at", "id")
+    with transaction.atomic():
+        # SQLite has no row locks; there the single statement is enough.
+        if not _lease(due.select_for_update(skip_locked=True, of=("self",)).values("id")[:limit], token):
+            return []
+        MailClaim.objects.bulk_create([MailClaim(token=token, leased_until=clock + conf.lease)])
+    mails = _with_readers(OutgoingMail.objects.filter(lease_token=token).select_related("subscription"))
+    return sorted(mails, key=lambda mail: (mail.priority, mail.due_at, mail.id))
+
+
+def _with_readers(rows: QuerySet[OutgoingMail]) -> list[OutgoingMail]:
+    """A wave has thousands of readers, one item, and no backorder: each is read once, or not at all."""
+    mails = list(rows)
+    prefetch_related_objects([mail for mail in mails if mail.backorder_id], "backorder__item", "allocation")
+    asked = [mail.subscription for mail in mails if mail.subscription]
+    items = StockItem.objects.in_bulk({subscription.item_id for subscription in asked})
+    for subscription in asked:
+        subscription.item = items[subscription.item_id]
+    return mails
+
+
+def _lease(due: Any, token: uuid.UUID) -> int:
+    """The ids are chosen and marked in one statement; as an array on PostgreSQL, which may run a LIMITed IN more than once."""
+    inner, params = due.query.get_compiler(connection=connection).as_sql()
+    array, rows = "= ANY(ARRAY(%s))", "IN (SELECT id FROM (%s) AS chosen)"
+    chosen = (array if connection.vendor == "postgresql" else rows) % inner
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"UPDATE {OutgoingMail._meta.db_table} SET state = %s, lease_token = %s WHERE id {chosen}",  # noqa: S608 - our own names
+            [MailState.LEASED.value, _param(OutgoingMail, "lease_token", token), *params],
+        )
+        return int(cursor.rowcount)
+
+
+def begin(token: uuid.UUID, mails: Sequence[OutgoingMail]) -> list[OutgoingMail]:
+    """This will mark a stride "sending", and return those that still are this process's own: nobody cancelled them meanwhile."""
+    # First of all: by the mail of the stride before, whatever is "sending" now would be taken for accepted.
+    if not MailClaim.objects.filter(token=token).update(telling=None):
+        return []
+    rows = OutgoingMail.objects.filter(id__in=[mail.id for mail in mails], lease_token=token)
+    if rows.filter(state=MailState.LEASED).update(state=MailState.SENDING) == len(mails):
+        return list(mails)
+    ours = set(rows.filter(state=MailState.SENDING).values_list("id", flat=True))
+    return [mail for mail in mails if mail.id in ours]
+
+
+def step(mail: OutgoingMail) -> bool:
+    """This will note that the server is about to be told this mail, and renew the lease. ``False``: another worker has taken over."""
+    _, until = _WORDS[connection.vendor]
+    sql = f"UPDATE {MailClaim._meta.db_table} SET telling = %s, leased_until = {until} {_lazily()} WHERE token = %s"  # noqa: S608 - our own names
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [mail.id, conf.lease.total_seconds(), _param(MailClaim, "token", mail.lease_token)])
+        return bool(cursor.rowcount)
+
+
+def finish(token: uuid.UUID, accepted: Mapping[int, str]) -> None:
+    """This will mark mails "sent". ``accepted``: the provider's own name for each, empty where it has none."""
+    clock, _ = _WORDS[connection.vendor]
+    by_name: dict[str, list[int]] = {}
+    for mail_id, provider_id in accepted.items():
+        by_name.setdefault(provider_id, []).append(mail_id)
+    for provider_id, ids in by_name.items():
+        holes = ", ".join(["%s"] * len(ids))
+        sql = f"""
+            UPDATE {OutgoingMail._meta.db_table} SET state = 'sent', sent_at = {clock}, attempts = attempts + 1,
+                provider_id = %s, note = '', lease_token = NULL
+            {_lazily()} WHERE lease_token = %s AND state = 'sending' AND id IN ({holes})
+        """  # noqa: S608 - our own names
+        with connection.cursor() as cursor:
+            cursor.execute(sql, [provider_id, _param(OutgoingMail, "lease_token", token), *ids])
+
+
+def put_back(token: uuid.UUID) -> None:
+    """This will give up a claim: what was not tried goes back into the queue. What was accepted has been marked before."""
+    OutgoingMail.objects.filter(_held_by(token)).update(**FREE)
+    MailClaim.objects.filter(token=token).delete()
+
+
+def abandon(token: uuid.UUID) -> None:
+    """This will end a claim's lease now, after trouble: whoever comes next finds out what became of its mails."""
+    MailClaim.objects.filter(token=token).update(leased_until=database_now())
+
+
+def recover() -> int:
+    """This will settle the mails of processes that died, by how far they had come. Returns how many mails that was."""
+    if not MailClaim.objects.filter(leased_until__lte=database_now()).exists():
+        return 0
+    with transaction.atomic():
+        over = MailClaim.objects.filter(leased_until__lte=database_now()).select_for_update(skip_locked=True)
+        return sum(_recover(left) for left in over)
+
+
+def _recover(left: MailClaim) -> int:
+    rows = OutgoingMail.objects.filter(_held_by(left.token))
+    count = 0
+    if left.telling is not None:
+        told = rows.filter(state=MailState.SENDING)
+        count += _were_accepted(told.filter(id__lt=left.telling), left.leased_until - conf.lease)
+        unknown: dict[str, Any] = FREE if conf.on_unknown == "resend" else {"lease_token": None}
+        note = "its worker died while the mail server was told"
+        count += told.filter(id=left.telling).update(**unknown, attempts=F("attempts") + 1, note=note)
+    count += rows.update(**FREE)
+    left.delete()
+    return count
+
+
+def _were_accepted(rows: Any, when: datetime) -> int:
+    accepted = list(rows.values_list("id", "kind"))
+    rows.update(state=MailState.SENT, sent_at=when, attempts=F("attempts") + 1, note="", lease_token=None)
+    for mail_id, kind in accepted:
+        announce(mail_sent, mail_id=mail_id, kind=kind)
+    return len(accepted)
+
+
+def _held_by(token: uuid.UUID) -> Q:
+    return Q(lease_token=token, state__in=[MailState.LEASED, MailState.SENDING])
+
+
+# without waiting for the disk
+
+
+def _param(model: type[Any], name: str, value: object) -> Any:
+    field: Any = model._meta.get_field(name)
+    return field.get_db_prep_save(value, connection)
+
+
+_WORDS = {
+    "postgresql": ("clock_timestamp()", "clock_timestamp() + make_interval(secs => %s)"),
+    "sqlite": (
+        "strftime('%%Y-%%m-%%d %%H:%%M:%%f', 'now')",
+        "strftime('%%Y-%%m-%%d %%H:%%M:%%f', 'now', %s || ' seconds')",
+    ),
+}
+
+
+def _lazily() -> str:
+    """For this statement's commit only. A database *server* that crashes may forget the last half second of such writes;
+    those mails are sent again, as if nobody knew their fate. A process that dies loses none of them."""
+    if connection.vendor != "postgresql":
+        return ""
+    return "FROM (SELECT set_config('synchronous_commit', 'off', true)) AS lazily"
+
+
+@contextmanager
+def lazily() -> Iterator[None]:
+    """While this lasts SQLite does not wait for the disk at each commit, if it keeps a write-ahead log. PostgreSQL is told per statement."""
+    if connection.vendor != "sqlite" or connection.in_atomic_block or _pragma("journal_mode") != "wal":
+        yield
+        return
+    before = _pragma("synchronous")
+    _pragma("synchronous", "NORMAL")
+    try:
+        yield
+    finally:
+        if not connection.in_atomic_block:
+            _pragma("synchronous", before)
+
+
+def _pragma(name: str, value: object = None) -> Any:
+    with connection.cursor() as cursor:
+        cursor.execute(f"PRAGMA {name}" if value is None else f"PRAGMA {name} = {value}")
+        row = cursor.fetchone()
+    return row[0] if row else None

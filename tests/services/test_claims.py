@@ -1,0 +1,184 @@
+"""A process that dies leaves one mail whose fate nobody knows; those before it have left, those after it have not."""
+
+import datetime as dt
+import uuid
+
+import pytest
+from django.db import OperationalError, connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from backorders.domain.outbox import MailState
+from backorders.models import MailClaim, OutgoingMail
+from backorders.services import claims
+from backorders.services import outbox as service
+from backorders.services.outbox import cancel_mail, drain
+from backorders.signals import mail_sent
+from tests.mailserver import mail_server
+from tests.services.test_outbox import queue_wave
+
+HOUR = dt.timedelta(hours=1)
+
+
+def states():
+    return list(OutgoingMail.objects.order_by("id").values_list("state", flat=True))
+
+
+def attempts():
+    return list(OutgoingMail.objects.order_by("id").values_list("attempts", flat=True))
+
+
+def leases_end():
+    MailClaim.objects.update(leased_until=timezone.now() - HOUR)
+
+
+def taken(count, *, now):
+    queue_wave(count, now=now)
+    mails = claims.claim(100)
+    return mails, mails[0].lease_token
+
+
+@pytest.mark.django_db
+def test_how_far_a_dead_process_had_come_is_known_by_the_mail_it_was_telling(now):
+    mails, token = taken(5, now=now)
+    assert claims.begin(token, mails[:4]) == mails[:4]
+    for mail in mails[:3]:
+        assert claims.step(mail)
+    leases_end()
+
+    assert claims.recover() == 5
+    assert states() == ["sent", "sent", "queued", "queued", "queued"]
+    assert attempts() == [1, 1, 1, 0, 0]
+    assert not MailClaim.objects.exists()
+    assert not OutgoingMail.objects.filter(lease_token__isnull=False).exists()
+
+
+@pytest.mark.django_db
+def test_where_staff_decide_about_unknown_mails_only_that_one_is_left_to_them(now, settings):
+    settings.BACKORDERS = {**settings.BACKORDERS, "ON_UNKNOWN": "hold"}
+    mails, token = taken(3, now=now)
+    claims.begin(token, mails)
+    claims.step(mails[0])
+    claims.step(mails[1])
+    leases_end()
+    claims.recover()
+
+    assert states() == ["sent", "sending", "queued"]
+
+
+@pytest.mark.django_db
+def test_a_stride_that_was_begun_and_not_told_is_nobodys_success(now):
+    """Its ids may be smaller than that of the mail told last."""
+    mails, token = taken(4, now=now)
+    claims.begin(token, mails[2:])
+    claims.step(mails[2])
+    claims.step(mails[3])
+    claims.finish(token, {mail.id: "" for mail in mails[2:]})
+    claims.begin(token, mails[:2])
+    leases_end()
+    claims.recover()
+
+    assert states() == ["queued", "queued", "sent", "sent"]
+
+
+@pytest.mark.django_db
+def test_what_the_server_refused_before_the_process_died_is_no_success(now):
+    mails, token = taken(3, now=now)
+    claims.begin(token, mails)
+    claims.step(mails[0])
+    service._settle(mails[0], service.Answer(service.Outcome.TRY_LATER, "451 busy"))
+    claims.step(mails[1])
+    leases_end()
+    claims.recover()
+
+    assert states() == ["queued", "queued", "queued"]
+    assert OutgoingMail.objects.order_by("id")[0].note == "451 busy"
+
+
+@pytest.mark.django_db
+def test_a_stride_leaves_out_who_was_cancelled_meanwhile(now):
+    mails, token = taken(3, now=now)
+    cancel_mail(subscriptions=type(mails[1].subscription).objects.filter(id=mails[1].subscription_id), because="left")
+
+    assert claims.begin(token, mails) == [mails[0], mails[2]]
+    assert states() == ["sending", "cancelled", "sending"]
+
+
+@pytest.mark.django_db
+def test_a_process_whose_lease_was_taken_over_begins_and_marks_nothing(now):
+    mails, token = taken(2, now=now)
+    claims.begin(token, mails)
+    leases_end()
+    claims.recover()
+    others = claims.claim(100)
+
+    assert not claims.step(mails[0])
+    assert claims.begin(token, mails) == []
+    claims.finish(token, {mails[0].id: ""})
+    claims.put_back(token)
+    assert states() == ["leased", "leased"]
+    assert {mail.lease_token for mail in others} == set(MailClaim.objects.values_list("token", flat=True))
+
+
+@pytest.mark.django_db
+def test_marks_carry_the_databases_time_and_the_providers_name(now):
+    mails, token = taken(2, now=now)
+    claims.begin(token, mails)
+    claims.step(mails[1])
+    claims.finish(token, {mails[0].id: "", mails[1].id: "re_1"})
+    first, second = OutgoingMail.objects.order_by("id")
+    [held] = MailClaim.objects.all()
+
+    assert (first.state, first.provider_id, first.attempts) == (MailState.SENT, "", 1)
+    assert (second.state, second.provider_id, second.lease_token) == (MailState.SENT, "re_1", None)
+    assert abs(timezone.now() - first.sent_at) < dt.timedelta(seconds=5)
+    assert dt.timedelta(seconds=100) < held.leased_until - timezone.now() <= dt.timedelta(seconds=121)
+
+
+@pytest.mark.django_db
+def test_a_mail_of_a_wave_costs_one_statement_and_a_share_of_a_few(now):
+    costs = []
+    for people in (10, 50):
+        with mail_server():
+            queue_wave(people, now=now)
+            with CaptureQueriesContext(connection) as queries:
+                drain(seconds=20)
+        costs.append(len(queries))
+
+    assert costs[1] - costs[0] < 1.5 * 40
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_database_that_goes_away_in_the_middle_costs_no_mail_and_no_copy(now, monkeypatch):
+    """What the server took before is marked through a new connection."""
+    heard = []
+    mail_sent.connect(listener := lambda mail_id, **_: heard.append(mail_id))
+    steps, step = [], service.step
+
+    def breaks_at_the_fourth(mail):
+        steps.append(mail.id)
+        if len(steps) == 4:
+            if connection.vendor == "postgresql":  # a file does not hang up
+                connection.connection.close()
+            raise OperationalError("server closed the connection unexpectedly")
+        return step(mail)
+
+    monkeypatch.setattr(service, "step", breaks_at_the_fourth)
+    with mail_server() as server:
+        queue_wave(6, now=now)
+        with pytest.raises(OperationalError):
+            drain(seconds=10)
+        drain(seconds=10)
+    mail_sent.disconnect(listener)
+
+    assert len(server.addresses) == len(set(server.addresses)) == 6
+    assert states() == ["sent"] * 6
+    assert sorted(heard) == sorted(OutgoingMail.objects.values_list("id", flat=True))
+
+
+@pytest.mark.django_db
+def test_a_claim_that_nobody_made_recovers_nothing():
+    MailClaim.objects.create(token=uuid.uuid4(), leased_until=timezone.now() - HOUR, telling=7)
+
+    assert claims.recover() == 0
+    assert not MailClaim.objects.exists()
