@@ -142,7 +142,7 @@ class Settings:
     poll_every: timedelta = timedelta(seconds=15)
     """How often the beat schedule looks for waves and mails that no hint told of."""
 
-    worker_pause: timedelta = timedelta(seconds=2)
+    worker_pause: timedelta = timedelta(seconds=1)
     """How long ``backorders_worker`` rests when nothing is due."""
 
     keep_mail: timedelta = timedelta(days=90)

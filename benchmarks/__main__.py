@@ -13,7 +13,7 @@ django.setup()
 
 from django.db import connection
 
-from benchmarks import allocation, checkout, fanout, listing, mail, promises, sweep
+from benchmarks import allocation, checkout, fanout, listing, mail, peers, promises, sweep, workers
 from benchmarks.report import Report
 
 BENCHMARKS = {
@@ -24,6 +24,8 @@ BENCHMARKS = {
     "allocation": allocation.run,
     "checkout": checkout.run,
     "mail": mail.run,
+    "peers": peers.run,
+    "workers": workers.run,
 }
 
 

@@ -38,27 +38,31 @@ ROUNDS = 3
 
 
 def run(report: Report) -> None:
-    if (sink := os.environ.get("SMTP_SINK") or shutil.which("smtp-sink")) is None:
+    if (sink := smtp_sink()) is None:
         print(
             "mail: not measured. It needs smtp-sink (Debian's package postfix) on the PATH, or its path in SMTP_SINK."
         )
         return
-    with _mail_server(sink):
+    with mail_server(sink):
         for name, count, prints, goal in (("ordinary", ORDINARY, False, 1000), ("printed", PRINTED, True, 2500)):
             rates = []
             for _ in range(ROUNDS):
-                _prepare(count)
-                ours = _rate(count, _drain, prints)
-                _prepare(count)
-                rates.append((ours / (floor := _rate(count, _floor, prints)), ours, floor))
+                prepare(count)
+                ours = rate(count, drained, prints)
+                prepare(count)
+                rates.append((ours / (floor := rate(count, _floor, prints)), ours, floor))
             ratio, ours, floor = sorted(rates)[len(rates) // 2]
             against = f"without bookkeeping {floor:,.0f}/s"
             report.line(f"mails a second, {name}", f"{ours:,.0f}/s", against, ratio, 0.5, at_most=False)
             report.line("", f"{ours:,.0f}/s", "", ours, goal, at_most=False, unit="/s")
 
 
+def smtp_sink() -> str | None:
+    return os.environ.get("SMTP_SINK") or shutil.which("smtp-sink")
+
+
 @contextlib.contextmanager
-def _mail_server(sink: str) -> Iterator[None]:
+def mail_server(sink: str) -> Iterator[int]:
     port = free_port()
     as_whom = ["-u", "nobody"] if os.getuid() == 0 else []
     server = subprocess.Popen([sink, *as_whom, f"127.0.0.1:{port}", "1000"])
@@ -69,13 +73,13 @@ def _mail_server(sink: str) -> Iterator[None]:
             time.sleep(0.05)
         backend = mail_settings("django.core.mail.backends.smtp.EmailBackend", host="127.0.0.1", port=port)
         with override_settings(**backend):
-            yield
+            yield port
     finally:
         server.kill()
         server.wait()
 
 
-def _prepare(people: int) -> None:
+def prepare(people: int) -> None:
     rows.clear()
     [product] = rows.products(1, stock=people)
     [item] = rows.items([product])
@@ -86,12 +90,12 @@ def _prepare(people: int) -> None:
     assert OutgoingMail.objects.filter(state="queued").count() == people
 
 
-def _rate(count: int, work: Callable[[int, bool], None], prints: bool) -> float:
+def rate(count: int, work: Callable[[int, bool], None], prints: bool, *, processes: int = PROCESSES) -> float:
     connection.close()
     context = multiprocessing.get_context("fork")
-    barrier, done = context.Barrier(PROCESSES + 1), context.Barrier(PROCESSES + 1)
+    barrier, done = context.Barrier(processes + 1), context.Barrier(processes + 1)
     workers = [
-        context.Process(target=_work, args=(work, count // PROCESSES, prints, barrier, done)) for _ in range(PROCESSES)
+        context.Process(target=_work, args=(work, count // processes, prints, barrier, done)) for _ in range(processes)
     ]
     for worker in workers:
         worker.start()
@@ -101,7 +105,7 @@ def _rate(count: int, work: Callable[[int, bool], None], prints: bool) -> float:
     seconds = time.perf_counter() - start
     for worker in workers:
         worker.join()
-    if work is _drain:
+    if work is drained:
         assert OutgoingMail.objects.filter(state="sent").count() == count
     return count / seconds
 
@@ -116,7 +120,7 @@ def _work(work, count, prints, barrier, done) -> None:
     connection.close()
 
 
-def _drain(count: int, prints: bool) -> None:
+def drained(count: int, prints: bool) -> None:
     drain(seconds=600)
 
 

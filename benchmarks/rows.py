@@ -106,13 +106,13 @@ def backorders(item: StockItem, count: int, *, quantity: int) -> None:
     Backorder.objects.bulk_create(rows, batch_size=2000)
 
 
-def subscriptions(item: StockItem, count: int) -> None:
+def subscriptions(item: StockItem, count: int, *, name: str = "reader") -> None:
     start = timezone.now() - dt.timedelta(days=30)
     rows = [
         Subscription(
             item=item,
-            email=f"reader{n}@example.com",
-            email_key=f"reader{n}@example.com",
+            email=f"{name}{n}@example.com",
+            email_key=f"{name}{n}@example.com",
             state="waiting",
             placed_at=start + dt.timedelta(seconds=n),
         )

@@ -125,7 +125,7 @@ def refill(*, tokens: float, seconds: float, rate: float) -> float:
 STRIDE = 0.1
 """Seconds. For so long mails are past stopping: they are marked "sending" together."""
 
-CLAIM = 1.0
+CLAIM = 0.5
 """Seconds. For so long the facts that a claimed mail is checked against may be old."""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import smtplib
+import time
 from dataclasses import dataclass
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
@@ -36,11 +37,17 @@ class Answer:
     asked_for: timedelta | None = None
 
 
+_MOST_MAILS = 100
+_LONGEST = 60.0
+"""Seconds. Many mail servers end a connection that brings more, or lasts longer, and some of them are rude about it."""
+
+
 class Mailer:
-    """One connection to the mail server, reopened after any trouble. Use it as a context manager."""
+    """One connection to the mail server, opened anew after any trouble and after a hundred mails. Use it as a context manager."""
 
     def __init__(self) -> None:
         self._connection: Any = None
+        self._mails, self._opened_at = 0, 0.0
 
     def __enter__(self) -> Mailer:
         return self
@@ -50,9 +57,12 @@ class Mailer:
 
     def open(self) -> Answer | None:
         """This will see to a connection; the answer when there is none to be had."""
+        if self._mails >= _MOST_MAILS or time.monotonic() - self._opened_at > _LONGEST:
+            self._close()
         try:
             if self._connection is None:
                 self._connection = open_connection()
+                self._mails, self._opened_at = 0, time.monotonic()
         except Exception as trouble:
             return Answer(_outcome_of_opening(trouble), note_of(trouble))
         return None
@@ -65,6 +75,7 @@ class Mailer:
         """This will hand one message to the mail server and say what it answered; it never raises for the server's trouble."""
         if (closed := self.open()) is not None:
             return closed
+        self._mails += 1
         try:
             if isinstance(message, Printed):
                 self._connection.connection.sendmail(message.sender, [message.recipient], message.data)

@@ -159,7 +159,8 @@ def deliver_due(*, limit: int | None = None, is_over: Callable[[], bool] = never
     the server's "accepted" and our mark sends that one mail twice (``ON_UNKNOWN = "resend"``) or leaves it for staff
     (``"hold"``); none is ever lost.
     """
-    return _deliver_due(limit or conf.mail_batch, is_over, Run())
+    with Mailer() as mailer:
+        return _deliver_due(limit or conf.mail_batch, is_over, Run(mailer))
 
 
 def _deliver_due(limit: int, is_over: Callable[[], bool], run: Run) -> Delivered:
@@ -169,8 +170,7 @@ def _deliver_due(limit: int, is_over: Callable[[], bool], run: Run) -> Delivered
         mails = claim(gate.room) if gate.room else []
         if mails:
             began = time.monotonic()
-            with Mailer() as mailer:
-                _deliver_claim(mails, Way(mailer=mailer, gate=gate, run=run), done, is_over)
+            _deliver_claim(mails, Way(gate=gate, run=run), done, is_over)
             run.claim = as_many_as_leave(within=CLAIM, before=len(mails), seconds=time.monotonic() - began)
     give_back(ALL, gate.room - done.tried, rate=conf.mail_rate)
     return done
@@ -189,8 +189,9 @@ _FIRST_CLAIM = 50
 
 @dataclass(slots=True)
 class Run:
-    """What is kept from one batch to the next: the texts that are known, and how many mails leave in a short time."""
+    """What is kept from one batch to the next: the connection, the texts that are known, how many mails leave in a short time."""
 
+    mailer: Mailer
     press: Press = field(default_factory=Press)
     stride: int = 1
     claim: int = _FIRST_CLAIM
@@ -200,7 +201,6 @@ class Run:
 class Way:
     """What a mail passes on its way out."""
 
-    mailer: Mailer
     gate: Gate
     run: Run
     accepted: list[Accepted] = field(default_factory=list)
@@ -346,22 +346,30 @@ def _within_pace(mails: list[OutgoingMail]) -> list[OutgoingMail]:
     return [mail for mail in mails if mail.id not in too_many]
 
 
-def drain(*, seconds: float, is_stopping: Callable[[], bool] = never) -> Delivered:
-    """This will deliver batch after batch until nothing is due, ``seconds`` have passed, or mail is held up for longer."""
+def drain(
+    *, seconds: float, is_stopping: Callable[[], bool] = never, between: Callable[[], object] = never
+) -> Delivered:
+    """This will deliver batch after batch until nothing is due, ``seconds`` have passed, or mail is held up for longer.
+
+    ``between``: what else has to happen now and then; called before each batch, which takes half a second.
+    """
     whole, end = Delivered(), time.monotonic() + seconds
 
     def is_over() -> bool:
         return is_stopping() or time.monotonic() >= end
 
-    run = Run()
-    while (done := _deliver_due(min(run.claim, conf.mail_batch), is_over, run)).total or _opens_soon(done, end):
-        for state, count in done.counts.items():
-            whole.add(state, count)
-        if is_over():
-            whole.is_unfinished = True
-            break
-        if not done.total and done.opens_in:
-            time.sleep(min(done.opens_in, 0.5))
+    with Mailer() as mailer:
+        run = Run(mailer)
+        while not whole.is_unfinished:
+            between()
+            done = _deliver_due(min(run.claim, conf.mail_batch), is_over, run)
+            for state, count in done.counts.items():
+                whole.add(state, count)
+            if not done.total and not _opens_soon(done, end):
+                break
+            whole.is_unfinished = is_over()
+            if not done.total and done.opens_in:
+                time.sleep(min(done.opens_in, 0.5))
     return whole
 
 
@@ -416,16 +424,16 @@ _OF_ITS_OWN = timedelta(0)
 
 def _send(mail: OutgoingMail, texts: Texts, way: Way, done: Delivered) -> tuple[Answer, timedelta]:
     """One mail; its trouble stays its own. Returns the answer, and how long all mail waits because of it."""
-    answer = way.mailer.open()
+    answer = way.run.mailer.open()
     if answer is None:
         try:
             tokens = texts.tokens.get(mail.id, {})
-            message = way.run.press.write(mail, texts.facts, tokens, in_bytes=way.mailer.takes_bytes())
+            message = way.run.press.write(mail, texts.facts, tokens, in_bytes=way.run.mailer.takes_bytes())
         except Exception as trouble:
             log.exception("Mail %s cannot be written.", mail.id)
             return Answer(Outcome.TRY_LATER, note_of(trouble)), _OF_ITS_OWN
         done.tried += 1
-        answer = way.mailer.send(message)
+        answer = way.run.mailer.send(message)
     return answer, way.gate.note(answer.outcome, note=answer.note, asked_for=answer.asked_for)
 
 
