@@ -22,7 +22,7 @@ from celery import current_app
 from django.db import connection
 
 from backorders.models import MailLane, OutgoingMail
-from backorders.services.outbox import start_mail, stop_mail
+from backorders.services.gate import start_mail, stop_mail
 from backorders.services.stock import stock_changed
 from backorders.services.wake import wake
 from benchmarks import mail, rows

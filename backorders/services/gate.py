@@ -54,8 +54,10 @@ class Gate:
         return pause
 
     def _all_is_well(self) -> None:
+        """Only what this process saw is over: what another has met meanwhile, or staff have decided, stands."""
         if self.failures:
-            MailLane.objects.filter(name=ALL).update(failures=0, paused_until=None, reason="")
+            seen = MailLane.objects.filter(name=ALL, failures=self.failures, is_stopped=False)
+            seen.update(failures=0, paused_until=None, reason="")
             self.failures = 0
 
 

@@ -14,7 +14,7 @@ from django.utils import timezone
 from backorders.domain.outbox import BREAKS_AFTER, MailState, Outcome, pause_of_all, refill
 from backorders.models import MailLane, OutgoingMail
 from backorders.queries.outbox import held_up
-from backorders.services.gate import start_mail, stop_mail
+from backorders.services.gate import Gate, open_gate, start_mail, stop_mail
 from backorders.services.outbox import deliver_due, drain
 from tests.mailserver import free_port, mail_server, mail_settings
 from tests.services.test_outbox import queue_wave
@@ -298,3 +298,18 @@ def test_a_provider_that_is_not_there_charges_nobody(now):
         drain(seconds=1)
 
     assert states() == [(MailState.QUEUED, 0)] * 2
+
+
+def test_a_mail_that_left_ends_no_pause_that_began_meanwhile_and_no_stop_of_staff():
+    """Two workers: while one was being served, the other was told to wait, and staff stopped everything."""
+    until = timezone.now() + SECOND * 60
+    MailLane.objects.create(failures=2)
+    gate = open_gate(10)
+    MailLane.objects.update(failures=3, paused_until=until, reason="432 too many connections")
+    gate.note(Outcome.ACCEPTED)
+    assert MailLane.objects.get().paused_until == until
+
+    gate = Gate(room=10, failures=3)
+    stop_mail(reason="wrong prices")
+    gate.note(Outcome.ACCEPTED)
+    assert (MailLane.objects.get().is_stopped, MailLane.objects.get().reason) == (True, "wrong prices")
