@@ -19,6 +19,7 @@ from django.utils.module_loading import import_string
 
 from backorders.conf import Settings, read
 from backorders.domain.calendars import public_holidays
+from backorders.domain.quiet import quiet_hours
 from backorders.domain.waves import Order
 from backorders.shop.checking import doubts_about, problems_of
 from backorders.shop.paths import did_you_mean
@@ -105,6 +106,8 @@ def _wrong_of_its_kind(name: str, value: Any) -> str:
         return "has to be a positive datetime.timedelta, or None."
     if name == "cut_off" and value is not None and (not isinstance(value, time) or value.tzinfo is not None):
         return "has to be a datetime.time without a time zone, such as time(14, 30), or None."
+    if name == "quiet_hours" and value is not None and not _are_quiet_hours(value):
+        return 'has to be two different times of the day, such as ("21:00", "08:00"), or None.'
     if name == "closed_weekdays":
         is_list = isinstance(value, (tuple, list, set, frozenset))
         if not is_list or not set(value) <= set(range(7)) or len(set(value)) > 6:
@@ -122,6 +125,14 @@ def _wrong_of_its_kind(name: str, value: Any) -> str:
     ):
         return "has to be a dict of domains and mails a second above 0, such as {'gmail.com': 5}."
     return ""
+
+
+def _are_quiet_hours(value: Any) -> bool:
+    try:
+        quiet_hours(*value)
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def _is_pace(value: Any) -> bool:

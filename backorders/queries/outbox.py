@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from urllib.parse import urljoin, urlsplit
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 import django
 from django.conf import settings
@@ -24,6 +24,7 @@ from backorders.domain.availability import Availability
 from backorders.domain.headers import one_line
 from backorders.domain.outbox import MailKind, MailState
 from backorders.domain.tokens import Purpose
+from backorders.domain.windows import zone_named
 from backorders.models import Backorder, MailLane, OutgoingMail, StockItem, Subscription, SuppressedAddress
 from backorders.models.outbox import ALL
 from backorders.models.stock import attach_products
@@ -239,11 +240,8 @@ def message_for(mail: OutgoingMail, facts: Facts, *, tokens: Tokens) -> EmailMul
 
 
 def zone_of(recipient: Subscription | Backorder) -> ZoneInfo | None:
-    """The reader's time zone; a name nobody knows is no reason to lose a mail."""
-    try:
-        return ZoneInfo(getattr(recipient, "time_zone", ""))
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        return None
+    """The reader's time zone, where we know it."""
+    return zone_named(getattr(recipient, "time_zone", ""))
 
 
 def context_for(mail: OutgoingMail, facts: Facts, *, tokens: Tokens) -> dict[str, Any]:

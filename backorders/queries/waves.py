@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -187,7 +188,10 @@ def learned_shop(now: datetime) -> Learned:
         if told_at and closed_at
     ]
     came = [Answer(hours=_hours(told_at, closed_at), has_bought=True) for _, told_at, closed_at in bought]
-    by_wave = Counter((restock_id, told_at) for restock_id, told_at, _ in bought)
+    by_wave = _buyers_by_wave(
+        sorted((restock_id, released_at) for restock_id, _, _, released_at, _ in waves),
+        [(restock_id, told_at) for restock_id, told_at, _ in bought],
+    )
     watched = [
         Answer(
             hours=_hours(released_at, closed_at or now),
@@ -205,6 +209,14 @@ def learned_shop(now: datetime) -> Learned:
     return learned_from(
         [Outcome(item_id=items[key], buys=buys[key], exposure=share) for key, share in exposure.items()], delay=delay
     )
+
+
+def _buyers_by_wave(
+    waves: Sequence[tuple[int, datetime]], bought: Iterable[tuple[int, datetime]]
+) -> Counter[tuple[int, datetime]]:
+    """Who slept when their wave was released was told later, and counts for the newest wave of their restock until then."""
+    newest = (waves[place - 1] for each in bought if (place := bisect(waves, each)) and waves[place - 1][0] == each[0])
+    return Counter(newest)
 
 
 def foreseen_waves(item: StockItem, units: Units, now: datetime) -> Iterator[int]:

@@ -24,6 +24,7 @@ from backorders.models.subscriptions import SubscriptionQuerySet
 from backorders.models.suppression import address_hash
 from backorders.queries.clock import database_now
 from backorders.queries.outbox import DOORS, Facts, Tokens, Verdict, facts_for, message_for, recipient_of, verdict_on
+from backorders.queries.quiet import awake_at
 from backorders.services.announce import announce
 from backorders.services.gate import Gate, domains_with_a_pace, give_back, open_gate, take
 from backorders.services.locks import locked_item
@@ -88,7 +89,7 @@ def queue_mails(
         "state": MailState.QUEUED.value,
         "priority": PRIORITY[kind],
         "created_at": now,
-        "due_at": now,
+        **({} if "due_at" in columns else {"due_at": now}),
         "attempts": 0,
         "provider_id": "",
         "note": "",
@@ -462,8 +463,10 @@ def _end(mail: OutgoingMail, state: MailState, because: str, *, suppresses: str 
 
 def _forget_being_told(mail: OutgoingMail) -> None:
     """The shelf emptied while this mail was on its way out, and then the server sent it back: nobody was told after all."""
-    back_in_line = Subscription.objects.filter(id=mail.subscription_id or 0, state=Subscription.State.WAITING)
-    back_in_line.filter(told_at=mail.created_at).update(told_at=None)
+    asked = mail.subscription
+    assert asked is not None  # noqa: S101 - the kind says so
+    told_at = [mail.created_at, awake_at(asked.time_zone, mail.created_at)]
+    Subscription.objects.filter(id=asked.id, state=Subscription.State.WAITING, told_at__in=told_at).update(told_at=None)
 
 
 def suppress(*, email_key: str, reason: str, now: datetime) -> None:

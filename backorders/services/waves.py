@@ -16,6 +16,7 @@ from backorders.domain.units import NO_UNITS, Units
 from backorders.models import OutgoingMail, Restock, StockItem, Subscription, Wave
 from backorders.models.subscriptions import SubscriptionQuerySet
 from backorders.queries.availability import availability_of_items
+from backorders.queries.quiet import all_awake_at
 from backorders.queries.waves import crowd_in, first_of, learned_shop, may_be_told, offer_for
 from backorders.services.announce import announce
 from backorders.services.locks import locked_item
@@ -122,23 +123,27 @@ def _units(item: StockItem, now: datetime) -> Units:
 
 
 def _tell(wave: Wave, people: SubscriptionQuerySet, item: StockItem, now: datetime) -> None:
-    """Mark these people told and write one mail for each: two statements, however many people.
+    """Mark these people told and write one mail for each: two statements, however many people. A mail is due when its reader is awake.
 
     The mark comes first: it locks the rows, so that whoever leaves at this very moment waits for our commit and finds the mail.
     """
-    told = people.update(state=Subscription.State.TOLD, told_at=now, restock=wave.restock_id)
+    told_at = all_awake_at(people, now)
+    told = people.update(state=Subscription.State.TOLD, told_at=told_at, restock=wave.restock_id)
     _write_mails(wave, item, now)
     if told != wave.size:
         Wave.objects.filter(id=wave.id).update(size=told)
 
 
 def _write_mails(wave: Wave, item: StockItem, now: datetime) -> None:
-    told = Subscription.objects.filter(item=item, state=Subscription.State.TOLD, told_at=now, restock=wave.restock_id)
+    """Who was told of this restock before, and sleeps until later than now, has a mail already and is left out."""
+    told = Subscription.objects.filter(
+        item=item, state=Subscription.State.TOLD, told_at__gte=now, restock=wave.restock_id
+    )
     queue_mails(
         kind=MailKind.BACK_IN_STOCK,
         now=now,
         rows=told.in_line(),
-        columns={"subscription_id": "id"},
+        columns={"subscription_id": "id", "due_at": "told_at"},
         restock_id=wave.restock_id,
         wave_number=wave.number,
     )
