@@ -21,6 +21,7 @@ class MailState(StrEnum):
 class MailKind(StrEnum):
     CONFIRM_SUBSCRIPTION = "confirm_subscription"
     BACK_IN_STOCK = "back_in_stock"
+    HELD = "held"
     BACKORDER_PLACED = "backorder_placed"
     BACKORDER_FILLED = "backorder_filled"
 
@@ -73,7 +74,11 @@ PRIORITY = {
     MailKind.BACKORDER_PLACED: URGENT,
     MailKind.BACKORDER_FILLED: URGENT,
     MailKind.BACK_IN_STOCK: BULK,
+    MailKind.HELD: BULK,
 }
+
+OF_A_RETURN = (MailKind.BACK_IN_STOCK, MailKind.HELD)
+"""Mails of a wave: whoever gets one was told."""
 
 BREAKS_AFTER = 20
 """Failures of the server in a row, whatever the mail, after which it is left alone."""

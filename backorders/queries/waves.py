@@ -16,13 +16,14 @@ from backorders.conf import conf
 from backorders.domain.draws import pledge_of, ticket
 from backorders.domain.outbox import MailState
 from backorders.domain.responses import Answer, Learned, Outcome, delay_of, learned_from
-from backorders.domain.units import NO_UNITS, Units
+from backorders.domain.units import NO_UNITS, UNLIMITED, Units
 from backorders.domain.waves import (
     Course,
     Crowd,
     Order,
     Told,
     next_wave,
+    one_hold_after_the_other,
     people_within,
     waves_if_nobody_answers,
 )
@@ -55,10 +56,12 @@ def units_to_tell_of(units: Units) -> Units:
 
 
 def offer_for(*, restock: Restock, units: Units, crowd: Crowd, learned: Learned, now: datetime) -> Units:
-    """How many units' worth of people may be told of a restock just now; unlimited: everybody (three queries)."""
+    """How many units' worth of people may be told of a restock just now; unlimited: everybody (three queries, none with holds)."""
     units = units_to_tell_of(units)
     if units.is_unlimited or not units:
         return units
+    if conf.hold_for is not None:
+        return UNLIMITED if units.covers(crowd.units) else units
     course = course_of(restock, item_id=restock.item_id, now=now)
     return next_wave(
         shelf=units, crowd=crowd, course=course, learned=learned, item_id=restock.item_id, loss=conf.wave_loss
@@ -226,6 +229,8 @@ def foreseen_waves(item: StockItem, units: Units, now: datetime) -> Iterator[int
     quantities = list(people.in_line().values_list("quantity", flat=True))
     if units.is_unlimited or not quantities:
         return iter([len(quantities)] if quantities else [])
+    if conf.hold_for is not None:
+        return one_hold_after_the_other(shelf=units, quantities=quantities)
     restock = Restock.objects.filter(item_id=item.id, closed_at=None).first()
     return waves_if_nobody_answers(
         shelf=units,

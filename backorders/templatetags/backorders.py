@@ -34,10 +34,12 @@ from backorders.queries.outbox import absolute
 from backorders.queries.subscriptions import subscriptions_of
 from backorders.shop import Described, Sellable, sellables
 from backorders.shop.customers import proven_address
+from backorders.storefront.holds import holds_of
 from backorders.storefront.outcomes import anchor_of, outcome_for, without_outcome
 from backorders.storefront.wording import (
     button_of,
     invitation_of,
+    moment_in_words,
     promise_as_time,
     promise_in_words,
     shown,
@@ -108,6 +110,12 @@ def backorder_promise(context: Context, window: Promise) -> str:
 def backorder_promised_words(window: Promise) -> str:
     """The same as plain text: ``{{ place.window|backorder_promise }}``."""
     return promise_in_words(window) if hasattr(window, "is_known") else ""
+
+
+@register.filter
+def backorder_moment(moment: datetime) -> str:
+    """An instant as its reader's clock shows it, with the name of the zone: "Tuesday, March 3, 8:00 AM (CET)"."""
+    return moment_in_words(moment) if isinstance(moment, datetime) else ""
 
 
 @register.simple_tag(takes_context=True)
@@ -309,7 +317,7 @@ def backorder_prefetch(context: Context, products: Iterable[Any]) -> str:
     """
     if not isinstance(products, Iterator) and isinstance(products, Iterable):
         wanted = [product for product in products if _identify(product) is not None]
-        _memory(context).update(availability_for(wanted))
+        _memory(context).update(availability_for(wanted, holds=holds_of(_request(context))))
     return ""
 
 
@@ -319,7 +327,7 @@ def _answer(context: Context, product: Any) -> Availability | None:
         return None
     memory = _memory(context)
     if product not in memory:
-        memory.update(availability_for([product]))
+        memory.update(availability_for([product], holds=holds_of(_request(context))))
     return memory[product]
 
 
