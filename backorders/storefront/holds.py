@@ -86,6 +86,8 @@ def _after(hold: Hold, subscription: Subscription, now: datetime) -> dict[str, A
     if hold.state == Hold.State.USED:
         return {"heading": _("You have bought it"), "was_used": True}
     item = subscription.item
+    if hold.state == Hold.State.OPEN:  # over by the clock; that it is will be noted in a moment
+        item.on_hold_units -= hold.units
     answer = availability_of_items([item], now)[item.id]
     substitutes = [] if answer.for_sale else alternatives_to(item.product, limit=3, now=now)
     return {
