@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django import template
+from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.http import HttpRequest
 from django.template import Context
@@ -317,7 +318,7 @@ def backorder_prefetch(context: Context, products: Iterable[Any]) -> str:
     """
     if not isinstance(products, Iterator) and isinstance(products, Iterable):
         wanted = [product for product in products if _identify(product) is not None]
-        _memory(context).update(availability_for(wanted, holds=holds_of(_request(context))))
+        _memory(context).update(availability_for(wanted, holds=_holds(context)))
     return ""
 
 
@@ -327,7 +328,7 @@ def _answer(context: Context, product: Any) -> Availability | None:
         return None
     memory = _memory(context)
     if product not in memory:
-        memory.update(availability_for([product], holds=holds_of(_request(context))))
+        memory.update(availability_for([product], holds=_holds(context)))
     return memory[product]
 
 
@@ -337,6 +338,14 @@ def _memory(context: Context) -> dict[Any, Availability]:
     home = context.dicts[0] if request is None else request.__dict__
     memory: dict[Any, Availability] = home.setdefault("_backorders_answers", {})
     return memory
+
+
+def _holds(context: Context) -> list[str]:
+    """What is put aside for this visitor. The session of who has none, or of a shop without holds, stays unread, so that caches may keep the page."""
+    request = _request(context)
+    if conf.hold_for is None or request is None or settings.SESSION_COOKIE_NAME not in request.COOKIES:
+        return []
+    return holds_of(request)
 
 
 def _request(context: Context) -> HttpRequest | None:

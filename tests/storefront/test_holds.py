@@ -7,6 +7,7 @@ import pytest
 from django.contrib.sessions.backends.signed_cookies import SessionStore
 from django.core import mail
 from django.db import connection
+from django.template import Context, Template
 from django.test import Client, RequestFactory
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone, translation
@@ -226,3 +227,16 @@ def test_a_visitor_keeps_ten_at_most():
 
 def test_a_shop_without_sessions_has_no_holds():
     assert holds_of(RequestFactory().get("/")) == holds_of(None) == []
+
+
+@pytest.mark.parametrize(("has_cookie", "words"), [(True, "Only 1 left"), (False, "Out of stock")])
+def test_the_tags_show_a_holder_the_shelf_and_read_nobody_elses_session(has_cookie, words, settings):
+    mug, [row] = drop()
+    request = visit(f"/?hold={token_for(row, Purpose.HOLD)}")
+    keep_hold(request)
+    request.session.accessed = False
+    if has_cookie:
+        request.COOKIES[settings.SESSION_COOKIE_NAME] = "theirs"
+    page = Template("{% load backorders %}{% backorder_status mug %}").render(Context({"mug": mug, "request": request}))
+    assert words in page
+    assert request.session.accessed is has_cookie
