@@ -232,6 +232,7 @@ def test_a_shop_without_sessions_has_no_holds():
 @pytest.mark.parametrize(("has_cookie", "words"), [(True, "Only 1 left"), (False, "Out of stock")])
 def test_the_tags_show_a_holder_the_shelf_and_read_nobody_elses_session(has_cookie, words, settings):
     mug, [row] = drop()
+    mug.refresh_from_db()
     request = visit(f"/?hold={token_for(row, Purpose.HOLD)}")
     keep_hold(request)
     request.session.accessed = False
