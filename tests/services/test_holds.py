@@ -10,7 +10,7 @@ from django.utils import timezone
 from backorders.domain.availability import State
 from backorders.domain.tokens import Purpose
 from backorders.errors import HoldLost, LimitReached, NotOrderable
-from backorders.models import Backorder, Hold, OutgoingMail, StockItem, Subscription, Wave
+from backorders.models import Backorder, Hold, OutgoingMail, StockEvent, StockItem, Subscription, Wave
 from backorders.queries.availability import availability_for, availability_of
 from backorders.services.checkout import Line, check_out
 from backorders.services.holds import end_holds, give_back_hold
@@ -138,6 +138,16 @@ def test_who_sleeps_has_as_long_as_who_is_awake(settings):
     assert (Hold.objects.count(), item_of(mug).on_hold_units) == (4, 4)
 
 
+def test_who_sleeps_and_gave_it_back_is_not_given_another_beyond_what_is_there(settings):
+    evening = dt.datetime(2040, 11, 20, 21, 30, tzinfo=dt.UTC)
+    settings.BACKORDERS = {**settings.BACKORDERS, "QUIET_HOURS": ("21:00", "08:00")}
+    mug, rows = drop(2, units=1, now=evening, time_zone="Europe/Brussels")
+    given_back(rows[0], evening)
+    release_waves(now=evening + 15 * MINUTE)
+    assert Hold.objects.open().get().subscription == rows[1]
+    assert (item_of(mug).on_hold_units, OutgoingMail.objects.count()) == (1, 2)
+
+
 def test_many_holds_cost_as_many_queries_as_few(now, django_assert_max_num_queries):
     mug = ProductFactory()
     waiting_for(mug, 60)
@@ -199,8 +209,9 @@ def test_the_queue_does_not_take_what_is_put_aside(now):
     mug, rows = drop(2, units=2, now=now)
     set_selling_policy(product=mug, policy="backorder")
     assert order(mug, units=2, now=now).backordered == 2
+    noted = StockEvent.objects.count()
     look_at(item_id=item_of(mug).id, now=now)
-    assert Backorder.objects.get().allocated_quantity == 0
+    assert (Backorder.objects.get().allocated_quantity, StockEvent.objects.count()) == (0, noted)
     assert order(mug, email=rows[0].email, now=now).on_hand == 1
     end_holds(now=now + 4 * HOUR)
     look_at(item_id=item_of(mug).id, now=now + 4 * HOUR)
