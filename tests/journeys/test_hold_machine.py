@@ -35,8 +35,8 @@ from tests.hosts.models import Inventory, Product, Warehoused
 
 pytestmark = pytest.mark.django_db
 
-STORIES = int(os.environ.get("HOLD_STORIES", "6"))
-STEPS = int(os.environ.get("HOLD_STEPS", "25"))
+STORIES = int(os.environ.get("HOLD_STORIES", "3"))
+STEPS = int(os.environ.get("HOLD_STEPS", "20"))
 HOLD_FOR = dt.timedelta(hours=4)
 
 few, which = st.integers(1, 3), st.integers(0, 20)
