@@ -19,6 +19,7 @@ from django.utils.module_loading import import_string
 
 from backorders.conf import Settings, read
 from backorders.domain.calendars import public_holidays
+from backorders.domain.quiet import quiet_hours
 from backorders.domain.waves import Order
 from backorders.shop.checking import doubts_about, problems_of
 from backorders.shop.paths import did_you_mean
@@ -35,6 +36,9 @@ CHOICES = {
 
 NUMBERS_OR_NONE = ("backorder_limit", "customer_limit", "lead_days")
 """Settings whose default is ``None``: nothing is said."""
+
+SPANS_OR_NONE = ("priority_leap", "hold_for")
+"""Durations that may be ``None``: turned off."""
 
 
 @register()
@@ -75,7 +79,7 @@ def _values(given: Mapping[str, Any]) -> Iterator[CheckMessage]:
                 f"BACKORDERS['{name}'] = {value!r} has to be one of {', '.join(map(repr, choices))}.",
                 id="backorders.E003",
             )
-        elif str(name).lower() == "priority_leap":
+        elif str(name).lower() in SPANS_OR_NONE:
             continue  # judged above; it may be None
         elif isinstance(default, timedelta) and not (isinstance(value, timedelta) and value > timedelta(0)):
             yield Error(
@@ -101,10 +105,12 @@ def _wrong_of_its_kind(name: str, value: Any) -> str:
     """What is wrong with a setting of a kind of its own: working days, times, and numbers that may be ``None``."""
     if name in NUMBERS_OR_NONE and value is not None and (type(value) is not int or value < 0):
         return "has to be a whole number, 0 or more, or None."
-    if name == "priority_leap" and value is not None and not (isinstance(value, timedelta) and value > timedelta(0)):
+    if name in SPANS_OR_NONE and value is not None and not (isinstance(value, timedelta) and value > timedelta(0)):
         return "has to be a positive datetime.timedelta, or None."
     if name == "cut_off" and value is not None and (not isinstance(value, time) or value.tzinfo is not None):
         return "has to be a datetime.time without a time zone, such as time(14, 30), or None."
+    if name == "quiet_hours" and value is not None and not _are_quiet_hours(value):
+        return 'has to be two different times of the day, such as ("21:00", "08:00"), or None.'
     if name == "closed_weekdays":
         is_list = isinstance(value, (tuple, list, set, frozenset))
         if not is_list or not set(value) <= set(range(7)) or len(set(value)) > 6:
@@ -122,6 +128,14 @@ def _wrong_of_its_kind(name: str, value: Any) -> str:
     ):
         return "has to be a dict of domains and mails a second above 0, such as {'gmail.com': 5}."
     return ""
+
+
+def _are_quiet_hours(value: Any) -> bool:
+    try:
+        quiet_hours(*value)
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def _is_pace(value: Any) -> bool:

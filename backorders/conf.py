@@ -100,6 +100,12 @@ class Settings:
     least_stock_to_tell: int = 1
     """With fewer units for sale than this, nobody is told."""
 
+    hold_for: timedelta | None = None
+    """Units are put aside this long for each person who is told, and nobody is told without one; ``None``: first come, first served."""
+
+    quiet_hours: tuple[str, str] | None = None
+    """When waves wake nobody, by each reader's own clock, such as ``("21:00", "08:00")``; ``None``: mail leaves at any hour."""
+
     tell_again_after: timedelta = timedelta(hours=12)
     """Nobody is told of the same item twice within this time, however the shelf flaps."""
 

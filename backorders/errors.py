@@ -12,6 +12,7 @@
     │   └── InvalidAddress     an e-mail address nobody could be written to
     ├── NotOrderable           the item cannot be ordered at all just now
     │   ├── LimitReached       it can, but not that many
+    │   ├── HoldLost           what a link put aside is not there for its reader any more
     │   └── BelowMinimum       it can, but not so few
     ├── AlreadyInStock         nothing to wait for
     ├── NoLongerMade           it will never come back
@@ -30,7 +31,7 @@ Each carries the data it speaks of, and its text says what to do.
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 
@@ -142,6 +143,22 @@ class LimitReached(NotOrderable):
         """The same refusal with a better date."""
         return LimitReached(
             product=self.product, state=self.state, asked=self.asked, possible=self.possible, window=window
+        )
+
+
+class HoldLost(NotOrderable):
+    """``reason``: ``over``, ``used``, ``given_back`` or, for a link nobody knows, ``unknown``; ``ended_at`` where that is known."""
+
+    code = "hold_lost"
+
+    def __init__(self, *, product: Any, state: str, reason: str, ended_at: datetime | None = None) -> None:
+        super().__init__(product=product, state=state)
+        self.reason = reason
+        self.ended_at = ended_at
+        since = f" since {ended_at:%Y-%m-%d %H:%M %Z}" if ended_at else ""
+        self.args = (
+            f"{product} is not put aside for this customer ({reason.replace('_', ' ')}{since}), and it is "
+            f"{state.replace('_', ' ')}. Say so, and show the place in line or something else instead.",
         )
 
 

@@ -9,11 +9,11 @@ from celery import shared_task
 
 from backorders.models import StockItem
 from backorders.services.backorders import tell_whole_orders as tell_orders
-from backorders.services.outbox import drain
 from backorders.services.retention import tidy as tidy_up
 from backorders.services.stock import look_at, sweep_stock
 from backorders.services.supply import refresh_forecasts as forecast
 from backorders.services.wake import wake
+from backorders.services.waves import deliver_mail
 from backorders.services.waves import release_waves as release
 
 _SECONDS = 5
@@ -38,7 +38,7 @@ def release_waves(**_later: Any) -> None:
 
 @shared_task(name="backorders.deliver_due_mail", ignore_result=True)
 def deliver_due_mail(**_later: Any) -> None:
-    if drain(seconds=_SECONDS).is_unfinished:
+    if deliver_mail(seconds=_SECONDS).is_unfinished:
         wake("deliver_due_mail")
 
 

@@ -2,7 +2,7 @@
 
 from django.urls import include, path
 
-from backorders.storefront import subscriptions
+from backorders.storefront import holds, subscriptions
 
 app_name = "backorders"
 
@@ -10,6 +10,7 @@ urlpatterns = [
     path("subscribe/", subscriptions.subscribe_page, name="subscribe"),
     path("confirm/<str:token>/", subscriptions.confirm_page, name="confirm"),
     path("leave/<str:token>/", subscriptions.leave_page, name="leave"),
+    path("hold/<str:token>/", holds.hold_page, name="hold"),
     path("requests/<int:subscription_id>/leave/", subscriptions.leave_own, name="leave-own"),
     path("api/", include("backorders.api.urls")),
 ]

@@ -33,10 +33,12 @@ class Outlook:
     window: PromisedWindow = NO_DATE
 
 
-def outlook(lines: Iterable[BasketLine], refused: NotOrderable | None = None) -> list[Outlook]:
+def outlook(
+    lines: Iterable[BasketLine], refused: NotOrderable | None = None, *, holds: Iterable[str] = ()
+) -> list[Outlook]:
     """This will look at every line of a basket; ``refused`` is what the checkout has just answered to one of them."""
     lines = list(lines)
-    answers = availability_for([line.variant for line in lines])
+    answers = availability_for([line.variant for line in lines], holds=holds)
     return [_outlook(line, answers[line.variant], refused) for line in lines]
 
 
@@ -74,6 +76,7 @@ def place_order(
     address: str,
     ship: str,
     checkout_key: str,
+    holds: Iterable[str] = (),
 ) -> Order:
     """Write the order, and let backorders take what is on the shelf and queue the rest: both, or neither."""
     about = {"customer": customer, "email": email, "name": name, "address": address, "ship": ship}
@@ -99,6 +102,7 @@ def place_order(
         ship=ship,
         order_reference=order.reference,
         idempotency_key=checkout_key,
+        holds=holds,
     )
     for placement in placements:
         row = rows[placement.line.reference]

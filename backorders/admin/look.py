@@ -48,6 +48,10 @@ TONES = {
     "sent": ("good", "✓"),
     "dead": ("bad", "!"),
     "suppressed": ("mute", "✕"),
+    "open": ("good", "●"),
+    "used": ("mute", "✓"),
+    "over": ("mute", "◷"),
+    "given_back": ("mute", "✕"),
 }
 
 

@@ -239,7 +239,7 @@ class StockItemAdmin(WithActs):
 
     @admin.display(description=_("held on the shelf"))
     def held(self, item: StockItem) -> str:
-        return str(item.held_units or NOTHING)
+        return str(item.held_units + item.on_hold_units or NOTHING)
 
     @admin.display(description=_("waiting"))
     def waiting_people(self, item: StockItem) -> str:

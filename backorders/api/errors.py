@@ -16,6 +16,7 @@ from backorders.errors import (
     AlreadyInStock,
     BackordersError,
     BelowMinimum,
+    HoldLost,
     InvalidAddress,
     InvalidInput,
     InvalidQuantity,
@@ -89,6 +90,8 @@ def sentence(error: BackordersError) -> str:
         return _("%(asked)s were asked for, %(possible)s can be ordered.") % numbers
     if isinstance(error, BelowMinimum):
         return _("Order at least %(least)s.") % {"least": error.least}
+    if isinstance(error, HoldLost):
+        return _("This is not put aside for you any more, and it cannot be ordered just now.")
     if isinstance(error, NotOrderable):
         return _("This cannot be ordered just now.")
     return str(error)
@@ -103,6 +106,8 @@ def numbers_of(error: BackordersError) -> dict[str, Any]:
         return {"state": error.state, "possible": error.possible, "window": body, "by": by}
     if isinstance(error, BelowMinimum):
         return {"state": error.state, "least": error.least}
+    if isinstance(error, HoldLost):
+        return {"state": error.state, "reason": error.reason}
     return {"state": error.state} if isinstance(error, NotOrderable) else {}
 
 

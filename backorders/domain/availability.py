@@ -27,13 +27,16 @@ class State(StrEnum):
 class Snapshot:
     """All that the decision looks at.
 
-    ``on_shelf``: what the shop reports. ``held``: units on that shelf that belong to somebody. ``queued``: units ordered
+    ``on_shelf``: what the shop reports. ``held``: units on that shelf that belong to somebody. ``on_hold``: units put aside
+    for people who were told, of which ``own`` for whoever asks. ``queued``: units ordered
     and not yet given, of which ``pinned`` come from deliveries of their own. ``inbound``: units announced. ``promise``:
     when the next unit after the queue would come. Instants are aware.
     """
 
     on_shelf: Units
     held: int = 0
+    on_hold: int = 0
+    own: int = 0
     queued: int = 0
     pinned: int = 0
     inbound: int = 0
@@ -47,12 +50,15 @@ class Snapshot:
     @property
     def owed(self) -> int:
         """Units of the shelf that somebody has, or stands in line for."""
-        return self.held + self.queued - self.pinned
+        return self.held + self.on_hold + self.queued - self.pinned
 
     @property
     def free(self) -> Units:
-        """Units on the shelf that are nobody's and not kept back."""
-        return self.on_shelf.less(self.owed + self.terms.safety_stock)
+        """Units on the shelf that are nobody's and not kept back, and those put aside for whoever asks, as far as they are there."""
+        free = self.on_shelf.less(self.owed + self.terms.safety_stock)
+        if not self.own or free.is_unlimited:
+            return free
+        return Units(self.on_shelf.less(self.held).at_most(free.value + self.own))
 
     @property
     def uncovered(self) -> int:

@@ -21,6 +21,7 @@ class MailState(StrEnum):
 class MailKind(StrEnum):
     CONFIRM_SUBSCRIPTION = "confirm_subscription"
     BACK_IN_STOCK = "back_in_stock"
+    HELD = "held"
     BACKORDER_PLACED = "backorder_placed"
     BACKORDER_FILLED = "backorder_filled"
 
@@ -65,6 +66,11 @@ SERVERS_FAULT = frozenset({Outcome.FAILED, Outcome.UNKNOWN})
 URGENT = 0
 """Somebody is waiting for this mail right now: a confirmation, an order."""
 
+FRONT = 4
+"""The first of a wave: they do not wait until another wave, of a hundred thousand perhaps, is through."""
+
+FRONT_OF_A_WAVE = 100
+
 BULK = 5
 """One of many: a wave."""
 
@@ -73,7 +79,11 @@ PRIORITY = {
     MailKind.BACKORDER_PLACED: URGENT,
     MailKind.BACKORDER_FILLED: URGENT,
     MailKind.BACK_IN_STOCK: BULK,
+    MailKind.HELD: BULK,
 }
+
+OF_A_RETURN = (MailKind.BACK_IN_STOCK, MailKind.HELD)
+"""Mails of a wave: whoever gets one was told."""
 
 BREAKS_AFTER = 20
 """Failures of the server in a row, whatever the mail, after which it is left alone."""

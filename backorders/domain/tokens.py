@@ -15,6 +15,7 @@ class Purpose(StrEnum):
 
     CONFIRM = "confirm"
     LEAVE = "leave"
+    HOLD = "hold"
 
 
 def new_token() -> str:

@@ -188,6 +188,17 @@ def people_within(quantities: Iterable[int], units: Units) -> int:
     return max(1, sum(1 for _ in takewhile(units.covers, accumulate(quantities))))
 
 
+def one_hold_after_the_other(*, shelf: Units, quantities: Sequence[int]) -> Iterator[int]:
+    """This will yield the waves of a shelf that is put aside whole for each of them, if nobody comes for it; 500 at most."""
+    reached = 0
+    for _ in range(_LOOKS):
+        size = people_within(islice(quantities, reached, None), shelf) if reached < len(quantities) else 0
+        if not size:
+            return
+        reached += size
+        yield size
+
+
 def waves_if_nobody_answers(
     *,
     shelf: Units,

@@ -9,7 +9,7 @@ from backorders.models.stock import CategoryTerms, StockEvent, StockItem
 from backorders.models.subscriptions import Subscription, SubscriptionToken
 from backorders.models.supply import ClosedDay, Delivery, DeliveryRevision, Supplier
 from backorders.models.suppression import SuppressedAddress
-from backorders.models.waves import Restock, Wave
+from backorders.models.waves import Hold, Restock, Wave
 
 __all__ = [
     "Allocation",
@@ -19,6 +19,7 @@ __all__ = [
     "ClosedDay",
     "Delivery",
     "DeliveryRevision",
+    "Hold",
     "MailClaim",
     "MailFeedback",
     "MailLane",

@@ -18,6 +18,7 @@ class OutgoingMail(models.Model):
     class Kind(models.TextChoices):
         CONFIRM_SUBSCRIPTION = MailKind.CONFIRM_SUBSCRIPTION.value, _("please confirm")
         BACK_IN_STOCK = MailKind.BACK_IN_STOCK.value, _("back in stock")
+        HELD = MailKind.HELD.value, _("back in stock, held for the reader")
         BACKORDER_PLACED = MailKind.BACKORDER_PLACED.value, _("backorder taken")
         BACKORDER_FILLED = MailKind.BACKORDER_FILLED.value, _("backorder ready")
 

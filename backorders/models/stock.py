@@ -159,6 +159,7 @@ class StockItem(SellingTerms):
     queued_units = models.PositiveBigIntegerField(_("owed"), default=0, editable=False)
     pinned_units = models.PositiveBigIntegerField(_("owed from deliveries of their own"), default=0, editable=False)
     held_units = models.PositiveBigIntegerField(_("held on the shelf"), default=0, editable=False)
+    on_hold_units = models.PositiveBigIntegerField(_("held for people who were told"), default=0, editable=False)
     inbound_units = models.PositiveBigIntegerField(_("on their way"), default=0, editable=False)
     next_earliest = models.DateField(_("next unit, earliest"), null=True, editable=False)
     next_latest = models.DateField(_("next unit, latest"), null=True, editable=False)

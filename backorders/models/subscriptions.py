@@ -78,6 +78,7 @@ class Subscription(models.Model):
     placed_at = models.DateTimeField(_("asked"))
     confirmed_at = models.DateTimeField(_("confirmed"), null=True, blank=True)
     told_at = models.DateTimeField(_("told"), null=True, blank=True)
+    """When the mail may leave: chosen at once, but whoever sleeps is told in the morning, and every clock starts then."""
     restock = models.ForeignKey(
         Restock,
         on_delete=models.SET_NULL,

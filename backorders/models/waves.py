@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
@@ -47,3 +49,60 @@ class Wave(models.Model):
         verbose_name_plural = _("waves")
         ordering = ["-id"]
         constraints = [models.UniqueConstraint(fields=["restock", "number"], name="backorders_wave_number")]
+
+
+class HoldQuerySet(models.QuerySet["Hold"]):
+    def open(self) -> HoldQuerySet:
+        return self.filter(state=Hold.State.OPEN)
+
+    def valid(self, now: datetime) -> HoldQuerySet:
+        """By the clock: what has run out counts no more, whether or not it was noted yet."""
+        return self.open().filter(ends_at__gt=now)
+
+    def over(self, now: datetime) -> HoldQuerySet:
+        return self.open().filter(ends_at__lte=now)
+
+
+class Hold(models.Model):
+    """Units on the shelf that are put aside for somebody who was told, for a while."""
+
+    class State(models.TextChoices):
+        OPEN = "open", _("open")
+        USED = "used", _("used")
+        OVER = "over", _("ran out")
+        GIVEN_BACK = "given_back", _("given back")
+
+    subscription = models.ForeignKey(
+        "backorders.Subscription", on_delete=models.CASCADE, related_name="holds", db_index=False, verbose_name=_("for")
+    )
+    item = models.ForeignKey(StockItem, on_delete=models.CASCADE, related_name="holds", db_index=False)
+    restock = models.ForeignKey(Restock, on_delete=models.CASCADE, related_name="holds")
+    units = models.PositiveIntegerField(_("units"))
+    state = models.CharField(_("state"), max_length=10, choices=State, default=State.OPEN)
+    made_at = models.DateTimeField(_("made"))
+    ends_at = models.DateTimeField(_("until"))
+    ended_at = models.DateTimeField(_("ended"), null=True)
+
+    objects = HoldQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("hold")
+        verbose_name_plural = _("holds")
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["subscription"], condition=Q(state="open"), name="backorders_one_open_hold"
+            ),
+            # Given back, and never told of it: whoever it was for may get another one of the same restock.
+            models.UniqueConstraint(
+                fields=["subscription", "restock"], condition=~Q(state="given_back"), name="backorders_held_once"
+            ),
+            models.CheckConstraint(
+                condition=Q(state="open", ended_at=None) | (~Q(state="open") & Q(ended_at__isnull=False)),
+                name="backorders_hold_ended",
+            ),
+        ]
+        indexes = [models.Index(fields=["item", "ends_at"], condition=Q(state="open"), name="backorders_open_holds")]
+
+    def __str__(self) -> str:
+        return f"{self.units} · {self.get_state_display()}"

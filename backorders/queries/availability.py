@@ -24,6 +24,7 @@ from backorders.models import CategoryTerms, StockItem, Supplier
 from backorders.models.stock import BEHIND, TERMS
 from backorders.queries.calendars import shop_calendar, working_day_of
 from backorders.queries.columns import Columns
+from backorders.queries.holds import units_kept_by
 from backorders.shop import Adapter, FieldAdapter, Reading, Sellable, sellables
 from backorders.shop.adapters import NOT_LOADED, whole_units
 
@@ -53,6 +54,7 @@ class AnchorRow(NamedTuple):
     queued_units: int
     pinned_units: int
     held_units: int
+    on_hold_units: int
     inbound_units: int
     next_earliest: date | None
     next_latest: date | None
@@ -75,10 +77,10 @@ def shop_today(now: datetime) -> date:
     return now.astimezone(timezone.get_default_timezone()).date()
 
 
-def availability_of(product: Any, now: datetime | None = None) -> Availability:
+def availability_of(product: Any, now: datetime | None = None, *, holds: Iterable[str] = ()) -> Availability:
     """This will say what can be done with one product, reading the shelf from the database now. A hidden one is out of stock.
 
-    Raises ``NotSellable`` for what ``BACKORDERS["SELLABLES"]`` does not name.
+    ``holds``: tokens of the visitor's, as of ``storefront.holds.holds_of``; what they keep is for sale to them. Raises ``NotSellable`` for what ``BACKORDERS["SELLABLES"]`` does not name.
     """
     sellable = sellables.identify(product)
     named = [(product, sellable)]
@@ -86,15 +88,20 @@ def availability_of(product: Any, now: datetime | None = None) -> Availability:
     on_shelf = _on_shelf(sellable, anchors.row_of(sellable), _stock(named, trust_loaded=False))
     is_visible = sellable.pk in sellable.adapter.visible([sellable.pk])
     layer = anchors.category_layers(named).get(sellable, _NOTHING)
-    return Frame.at(now or timezone.now()).decide(anchors.row_of(sellable), on_shelf, layer, is_visible=is_visible)
+    now = now or timezone.now()
+    own = units_kept_by(holds, now).get((sellable.content_type_id, sellable.object_id), 0)
+    return Frame.at(now).decide(anchors.row_of(sellable), on_shelf, layer, is_visible=is_visible, own=own)
 
 
-def availability_for(products: Iterable[Any], now: datetime | None = None) -> dict[Any, Availability]:
+def availability_for(
+    products: Iterable[Any], now: datetime | None = None, *, holds: Iterable[str] = ()
+) -> dict[Any, Availability]:
     """This will answer for a whole list: one query for our rows, and one or two for stock that the instances do not carry.
 
     A stock number that a list page has just loaded is not read again; an adapter class of the shop's own costs one query
     for each such model, and so do categories that have terms of their own and are not loaded. ``now`` is an aware instant.
-    Raises ``NotSellable``.
+    ``holds``: tokens of the visitor's; what they keep is for sale to them (one more query, where there are any). Raises
+    ``NotSellable``.
     """
     products = list(products)
     named = list(zip(products, sellables.identify_many(products), strict=True))
@@ -102,11 +109,13 @@ def availability_for(products: Iterable[Any], now: datetime | None = None) -> di
     stock = _stock(named, trust_loaded=True)
     layers = anchors.category_layers(named)
     frame = Frame.at(now or timezone.now())
+    kept = units_kept_by(holds, frame.now)
     answers: dict[Any, Availability] = {}
     for product, sellable in named:
         row = anchors.row_of(sellable)
         layer = layers.get(sellable, _NOTHING) if layers else _NOTHING
-        answers[product] = frame.decide(row, _on_shelf(sellable, row, stock), layer)
+        own = kept.get((sellable.content_type_id, sellable.object_id), 0) if kept else 0
+        answers[product] = frame.decide(row, _on_shelf(sellable, row, stock), layer, own=own)
     return answers
 
 
@@ -124,14 +133,30 @@ class Frame:
         return cls(now=now, today=shop_today(now), zone=timezone.get_default_timezone(), terms=_shop_terms())
 
     def decide(
-        self, row: AnchorRow | None, on_shelf: Units, category: TermsRow = _NOTHING, *, is_visible: bool = True
+        self,
+        row: AnchorRow | None,
+        on_shelf: Units,
+        category: TermsRow = _NOTHING,
+        *,
+        is_visible: bool = True,
+        own: int = 0,
     ) -> Availability:
-        return decide(self.snapshot(row, on_shelf, category, is_visible=is_visible), now=self.now, today=self.today)
+        snapshot = self.snapshot(row, on_shelf, category, is_visible=is_visible, own=own)
+        return decide(snapshot, now=self.now, today=self.today)
 
     def snapshot(
-        self, row: AnchorRow | None, on_shelf: Units, category: TermsRow = _NOTHING, *, is_visible: bool = True
+        self,
+        row: AnchorRow | None,
+        on_shelf: Units,
+        category: TermsRow = _NOTHING,
+        *,
+        is_visible: bool = True,
+        own: int = 0,
     ) -> Snapshot:
-        """What the decision looks at, from our row (or none: a product never touched), its category's terms, and the shelf."""
+        """What the decision looks at, from our row (or none: a product never touched), its category's terms, and the shelf.
+
+        ``own``: units put aside for whoever asks.
+        """
         if row is None:
             terms = terms_in_force(category, self.terms)
             return Snapshot(on_shelf=on_shelf, terms=terms, is_visible=is_visible, promise=self._by_lead_time(terms))
@@ -139,6 +164,8 @@ class Frame:
         return Snapshot(
             on_shelf=on_shelf,
             held=row.held_units,
+            on_hold=row.on_hold_units,
+            own=own,
             queued=row.queued_units,
             pinned=row.pinned_units,
             inbound=row.inbound_units,
@@ -335,8 +362,13 @@ def _promise(row: AnchorRow) -> Promise:
     return window_of(row.next_earliest, row.next_latest, Confidence(row.next_confidence or Confidence.ESTIMATED))
 
 
-def availability_of_items(items: Iterable[StockItem], now: datetime) -> dict[int, Availability]:
-    """This will answer for anchors, reading the shelf now; hidden and vanished products are out of stock. Keys are item ids."""
+def availability_of_items(
+    items: Iterable[StockItem], now: datetime, *, to_holders: bool = False
+) -> dict[int, Availability]:
+    """This will answer for anchors, reading the shelf now; hidden and vanished products are out of stock. Keys are item ids.
+
+    ``to_holders``: as all for whom units are put aside find it, together.
+    """
     items = [item for item in items if item.content_type_id in sellables.by_content_type]
     frame, looks, layers = Frame.at(now), looks_at(items), category_layers_of(items)
     return {
@@ -345,6 +377,7 @@ def availability_of_items(items: Iterable[StockItem], now: datetime) -> dict[int
             counted(looks[item.id].shelf),
             layers.get(item.id, _NOTHING),
             is_visible=looks[item.id].is_visible,
+            own=item.on_hold_units if to_holders else 0,
         )
         for item in items
     }
@@ -389,10 +422,13 @@ def _looks_of(adapter: Adapter, items: list[StockItem]) -> dict[int, Look]:
     return looks
 
 
-def answer_to(item: StockItem, look: Look, now: datetime) -> Availability:
-    """This will decide for one anchor as it is in memory, with a shelf that was read before; no query but for its category's terms."""
-    frame = Frame.at(now)
-    return frame.decide(row_of_item(item), counted(look.shelf), _category_layer(item), is_visible=look.is_visible)
+def answer_to(item: StockItem, look: Look, now: datetime, *, own: int = 0) -> Availability:
+    """This will decide for one anchor as it is in memory, with a shelf that was read before; no query but for its category's terms.
+
+    ``own``: units put aside for whoever asks.
+    """
+    frame, layer = Frame.at(now), _category_layer(item)
+    return frame.decide(row_of_item(item), counted(look.shelf), layer, is_visible=look.is_visible, own=own)
 
 
 def row_of_item(item: StockItem) -> AnchorRow:

@@ -312,7 +312,7 @@ def shelf_balance(item: StockItem, shelf: Reading | Seen = SEEN) -> int:
     ``shelf``: what was just read there; products nobody waits for are not looked at between orders.
     """
     units = item.seen_quantity if isinstance(shelf, Seen) else shelf
-    return 0 if units is None else units - item.held_units - terms_of_item(item).safety_stock
+    return 0 if units is None else units - item.held_units - item.on_hold_units - terms_of_item(item).safety_stock
 
 
 def _place(line: Backorder, position: int, today: date) -> Place:

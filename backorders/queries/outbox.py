@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urljoin, urlsplit
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 import django
 from django.conf import settings
@@ -22,9 +22,19 @@ from backorders.conf import conf
 from backorders.domain.allocation import Fill
 from backorders.domain.availability import Availability
 from backorders.domain.headers import one_line
-from backorders.domain.outbox import MailKind, MailState
+from backorders.domain.outbox import OF_A_RETURN, MailKind, MailState
 from backorders.domain.tokens import Purpose
-from backorders.models import Backorder, MailClaim, MailLane, OutgoingMail, StockItem, Subscription, SuppressedAddress
+from backorders.domain.windows import zone_named
+from backorders.models import (
+    Backorder,
+    Hold,
+    MailClaim,
+    MailLane,
+    OutgoingMail,
+    StockItem,
+    Subscription,
+    SuppressedAddress,
+)
 from backorders.models.outbox import ALL
 from backorders.models.stock import attach_products
 from backorders.queries.availability import availability_of_items
@@ -37,6 +47,7 @@ from backorders.shop import Described
 DOORS: dict[MailKind, tuple[Purpose, ...]] = {
     MailKind.CONFIRM_SUBSCRIPTION: (Purpose.CONFIRM, Purpose.LEAVE),
     MailKind.BACK_IN_STOCK: (Purpose.LEAVE,),
+    MailKind.HELD: (Purpose.LEAVE, Purpose.HOLD),
 }
 """Which secret links a kind of mail carries. Whoever confirms keeps a way out in the same mail."""
 
@@ -68,6 +79,22 @@ class Facts:
     """All lines of an order that ships as a whole, by the line its mail hangs on."""
     to_tell: dict[int, int]
     """Units that a mail about an allocation tells of."""
+    to_holders: dict[int, Availability]
+    """Availability as those find it for whom units are put aside, all together."""
+    holds: dict[int, Hold]
+    """What is put aside, by request."""
+    now: datetime
+
+    def hold_of(self, mail: OutgoingMail) -> Hold | None:
+        """What a mail tells of, as long as half of its time is left: one that a server held up for longer comes too late."""
+        hold, asked = self.holds.get(mail.subscription_id or 0), mail.subscription
+        if hold is None or asked is None or asked.told_at is None or hold.restock_id != mail.restock_id:
+            return None
+        return hold if self.now - asked.told_at <= (hold.ends_at - asked.told_at) / 2 else None
+
+    def held_until(self, mail: OutgoingMail) -> datetime | None:
+        hold = self.hold_of(mail)
+        return None if hold is None else hold.ends_at
 
 
 def facts_for(mails: list[OutgoingMail], now: datetime) -> Facts:
@@ -81,6 +108,8 @@ def facts_for(mails: list[OutgoingMail], now: datetime) -> Facts:
     asked = {recipient_of(mail).email_key for mail in mails if mail.kind == MailKind.CONFIRM_SUBSCRIPTION}
     pending = Subscription.objects.filter(state=Subscription.State.PENDING, email_key__in=asked)
     lines = [mail.backorder for mail in mails if mail.backorder]
+    held = [mail for mail in mails if mail.kind == MailKind.HELD]
+    holds = Hold.objects.open().filter(subscription__in=[mail.subscription_id for mail in held]) if held else []
     return Facts(
         suppressed=SuppressedAddress.objects.among(keys),
         unconfirmed=frozenset(pending.values_list("email_key", flat=True) if asked else []),
@@ -89,7 +118,15 @@ def facts_for(mails: list[OutgoingMail], now: datetime) -> Facts:
         places=places_of_lines(lines, now) if lines else {},
         orders=orders,
         to_tell=_units_to_tell([line.id for line in filled]) if filled else {},
+        to_holders=_to_holders([item_of(mail) for mail in held], now),
+        holds={hold.subscription_id: hold for hold in holds},
+        now=now,
     )
+
+
+def _to_holders(items: list[StockItem], now: datetime) -> dict[int, Availability]:
+    once = {item.id: item for item in items}
+    return availability_of_items(once.values(), now, to_holders=True)
 
 
 def _units_to_tell(backorder_ids: list[int]) -> dict[int, int]:
@@ -124,7 +161,7 @@ def verdict_on(mail: OutgoingMail, facts: Facts) -> Verdict:
         return Verdict(False, MailState.CANCELLED, "the product is gone")
     if mail.kind == MailKind.CONFIRM_SUBSCRIPTION:
         return _if(recipient_of(mail).email_key in facts.unconfirmed, "already answered")
-    if mail.kind == MailKind.BACK_IN_STOCK:
+    if mail.kind in OF_A_RETURN:
         return _verdict_on_return(mail, facts)
     assert mail.backorder is not None  # noqa: S101 - the kind says so
     if mail.kind == MailKind.BACKORDER_FILLED:
@@ -153,7 +190,10 @@ def _verdict_on_return(mail: OutgoingMail, facts: Facts) -> Verdict:
     is_meant = subscription.state == Subscription.State.TOLD and subscription.restock_id == mail.restock_id
     if not is_meant:
         return Verdict(False, MailState.CANCELLED, "no longer waiting")
-    answer = facts.availability.get(subscription.item_id)
+    if mail.kind == MailKind.HELD and facts.hold_of(mail) is None:
+        return _if(False, "nothing is put aside any more")
+    answers = facts.to_holders if mail.kind == MailKind.HELD else facts.availability
+    answer = answers.get(subscription.item_id)
     return _if(answer is not None and answer.for_sale.covers(subscription.quantity), "the shelf is empty again")
 
 
@@ -275,11 +315,8 @@ class Watched:
 
 
 def zone_of(recipient: Subscription | Backorder) -> ZoneInfo | None:
-    """The reader's time zone; a name nobody knows is no reason to lose a mail."""
-    try:
-        return ZoneInfo(getattr(recipient, "time_zone", ""))
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        return None
+    """The reader's time zone, where we know it."""
+    return zone_named(getattr(recipient, "time_zone", ""))
 
 
 def context_for(mail: OutgoingMail, facts: Facts, *, tokens: Tokens) -> dict[str, Any]:
@@ -296,6 +333,8 @@ def context_for(mail: OutgoingMail, facts: Facts, *, tokens: Tokens) -> dict[str
         "language": translation.get_language(),
         "is_rtl": translation.get_language_bidi(),
     }
+    if (held_until := facts.held_until(mail)) is not None:
+        context["held_until"] = held_until
     context |= {f"{door}_url": absolute(reverse(f"backorders:{door}", args=[token])) for door, token in tokens.items()}
     if mail.kind == MailKind.CONFIRM_SUBSCRIPTION:
         together = confirmed_together(mail.subscription)  # type: ignore[arg-type]

@@ -56,7 +56,7 @@ def person_behind(*, email: str = "", customer: Any = None) -> Person:
 
 def held_about(person: Person) -> dict[str, Any]:
     """This will return all of it as plain values for JSON, oldest first; moments in ISO 8601. No secret links."""
-    requests = list(Subscription.objects.filter(person.rows).select_related("item").in_line())
+    requests = list(Subscription.objects.filter(person.rows).select_related("item").prefetch_related("holds").in_line())
     lines = list(
         Backorder.objects.filter(person.rows)
         .select_related("item")
@@ -97,6 +97,10 @@ def _request(row: Subscription, titles: dict[int, str]) -> dict[str, Any]:
         "confirmed_at": _iso(row.confirmed_at),
         "told_at": _iso(row.told_at),
         "closed_at": _iso(row.closed_at),
+        "put_aside": [
+            {"units": hold.units, "state": hold.state, "from": _iso(hold.made_at), "until": _iso(hold.ends_at)}
+            for hold in row.holds.all()
+        ],
     }
 
 

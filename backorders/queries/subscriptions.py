@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Count
+from django.db.models import Count, Q
 from django.utils import timezone
 
 from backorders.domain.tokens import Purpose, digest_of, looks_like_a_token
@@ -45,6 +45,14 @@ def subscriptions_of(customer: Any) -> list[Subscription]:
     found = list(Subscription.objects.live().filter(customer=customer).select_related("item").in_line())
     attach_products([row.item for row in found])
     return found
+
+
+def place_of(subscription: Subscription) -> int | None:
+    """The place in line of somebody who waits, from 1; ``None`` for who does not."""
+    if subscription.state != Subscription.State.WAITING:
+        return None
+    earlier = Q(placed_at__lt=subscription.placed_at) | Q(placed_at=subscription.placed_at, id__lt=subscription.id)
+    return Subscription.objects.waiting().filter(earlier, item=subscription.item_id).count() + 1
 
 
 def waiting_counts(item_ids: Iterable[int]) -> dict[int, int]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,13 +16,14 @@ from backorders.conf import conf
 from backorders.domain.draws import pledge_of, ticket
 from backorders.domain.outbox import MailState
 from backorders.domain.responses import Answer, Learned, Outcome, delay_of, learned_from
-from backorders.domain.units import NO_UNITS, Units
+from backorders.domain.units import NO_UNITS, UNLIMITED, Units
 from backorders.domain.waves import (
     Course,
     Crowd,
     Order,
     Told,
     next_wave,
+    one_hold_after_the_other,
     people_within,
     waves_if_nobody_answers,
 )
@@ -54,10 +56,12 @@ def units_to_tell_of(units: Units) -> Units:
 
 
 def offer_for(*, restock: Restock, units: Units, crowd: Crowd, learned: Learned, now: datetime) -> Units:
-    """How many units' worth of people may be told of a restock just now; unlimited: everybody (three queries)."""
+    """How many units' worth of people may be told of a restock just now; unlimited: everybody (three queries, none with holds)."""
     units = units_to_tell_of(units)
     if units.is_unlimited or not units:
         return units
+    if conf.hold_for is not None:
+        return UNLIMITED if units.covers(crowd.units) else units
     course = course_of(restock, item_id=restock.item_id, now=now)
     return next_wave(
         shelf=units, crowd=crowd, course=course, learned=learned, item_id=restock.item_id, loss=conf.wave_loss
@@ -187,7 +191,10 @@ def learned_shop(now: datetime) -> Learned:
         if told_at and closed_at
     ]
     came = [Answer(hours=_hours(told_at, closed_at), has_bought=True) for _, told_at, closed_at in bought]
-    by_wave = Counter((restock_id, told_at) for restock_id, told_at, _ in bought)
+    by_wave = _buyers_by_wave(
+        sorted((restock_id, released_at) for restock_id, _, _, released_at, _ in waves),
+        [(restock_id, told_at) for restock_id, told_at, _ in bought],
+    )
     watched = [
         Answer(
             hours=_hours(released_at, closed_at or now),
@@ -207,6 +214,14 @@ def learned_shop(now: datetime) -> Learned:
     )
 
 
+def _buyers_by_wave(
+    waves: Sequence[tuple[int, datetime]], bought: Iterable[tuple[int, datetime]]
+) -> Counter[tuple[int, datetime]]:
+    """Who slept when their wave was released was told later, and counts for the newest wave of their restock until then."""
+    newest = (waves[place - 1] for each in bought if (place := bisect(waves, each)) and waves[place - 1][0] == each[0])
+    return Counter(newest)
+
+
 def foreseen_waves(item: StockItem, units: Units, now: datetime) -> Iterator[int]:
     """The waves of an item with so many units for sale, if nobody buys or leaves; in the order of the line, also where a draw decides."""
     units = units_to_tell_of(units)
@@ -214,6 +229,8 @@ def foreseen_waves(item: StockItem, units: Units, now: datetime) -> Iterator[int
     quantities = list(people.in_line().values_list("quantity", flat=True))
     if units.is_unlimited or not quantities:
         return iter([len(quantities)] if quantities else [])
+    if conf.hold_for is not None:
+        return one_hold_after_the_other(shelf=units, quantities=quantities)
     restock = Restock.objects.filter(item_id=item.id, closed_at=None).first()
     return waves_if_nobody_answers(
         shelf=units,

@@ -20,9 +20,10 @@ from backorders.domain.availability import Availability
 from backorders.domain.references import KEY, LINE, checked_reference
 from backorders.domain.units import whole_quantity
 from backorders.domain.windows import NO_DATE, Promise, Window, honest, window_of
-from backorders.errors import KeyReused
-from backorders.models import PlacedOrder, StockItem
+from backorders.errors import HoldLost, KeyReused
+from backorders.models import PlacedOrder, StockItem, Subscription
 from backorders.queries.availability import Look, answer_to, looks_at, shop_today
+from backorders.queries.holds import holds_of_buyer, why_lost
 from backorders.services.backorders import (
     Buyer,
     Wish,
@@ -32,10 +33,11 @@ from backorders.services.backorders import (
     refuse_unless_possible,
     units_of_customer,
 )
+from backorders.services.holds import end_over
 from backorders.services.locks import AnchorsMissing, anchors_of, items_for_order, whole
 from backorders.services.moments import moment
 from backorders.services.stock import take_off_shelf
-from backorders.services.subscriptions import note_purchase
+from backorders.services.subscriptions import close_requests, note_purchase
 
 
 class Ship(StrEnum):
@@ -74,16 +76,20 @@ def check_out(
     ship: Ship | str = Ship.SPLIT,
     order_reference: str = "",
     idempotency_key: str | None = None,
+    holds: Iterable[str] = (),
     now: datetime | None = None,
 ) -> list[Placement]:
     """This will place an order: units that are here leave the shelf, the rest joins the queue. All lines or none.
 
     ``ship="split"``: what is here can leave now, the rest as it comes. ``"together"``: nothing leaves before all of it is
     here; the customer is told once. ``"in_stock_only"`` refuses what is not here. ``order_reference`` names the order in
-    the shop. A repeated ``idempotency_key`` returns the first answer, with the line references of the first order. Where
-    the shop books its own stock, its booking belongs into the same transaction.
+    the shop. A repeated ``idempotency_key`` returns the first answer, with the line references of the first order.
+    ``holds``: tokens of links that put units aside; these, and what is put aside for the buyer's address, are for sale to
+    this order, and its holds are used. A token that keeps nothing (any more) changes nothing as long as ordinary rules
+    let the order through. Where the shop books its own stock, its booking belongs into the same transaction.
 
-    Raises ``NotOrderable`` / ``LimitReached`` with what is possible and by when, ``BelowMinimum``, ``InvalidQuantity``,
+    Raises ``NotOrderable`` / ``LimitReached`` with what is possible and by when, ``HoldLost`` instead of the former with why
+    a token did not help, ``BelowMinimum``, ``InvalidQuantity``,
     ``InvalidAddress``, ``InvalidWindow`` for a naive ``now``, ``NotSellable``, ``ReferenceTaken``, and ``KeyReused`` when
     the key comes back with another order.
     """
@@ -98,6 +104,7 @@ def check_out(
         email_key=address.key,
         ship=ship,
         wish=_wish(ship, order_reference),
+        tokens=tuple(holds),
         now=now,
     )
     try:
@@ -115,8 +122,10 @@ def _check_out(wanted: list[Line], order: Order, key: str | None) -> list[Placem
     if key and (before := _placed_before(key, fingerprint, wanted)) is not None:
         return before
     order.look_at(items.values())
+    order.find_holds(items.values())
     order.refuse_beyond_terms(wanted, items)
     placements = [order.place(line, items[line]) for line in wanted]
+    order.use_holds()
     if awaited := [item.id for item in anchors.values() if item.is_awaited]:  # type: ignore[attr-defined]
         note_purchase(item_ids=awaited, email_key=order.email_key, now=order.now)
     if key:
@@ -139,12 +148,34 @@ class Order:
     ship: Ship
     wish: Wish
     now: datetime
+    tokens: tuple[str, ...] = ()
     looks: dict[int, Look] = field(default_factory=dict)
+    kept: dict[int, int] = field(default_factory=dict)
+    """Units put aside for this buyer that no line has taken yet, by item."""
+    holders: list[int] = field(default_factory=list)
+    """The requests they were put aside for."""
     answers: dict[int, Availability] = field(default_factory=dict)
 
     def look_at(self, items: Iterable[StockItem]) -> None:
         """Shelves and visibility of all items, in bulk."""
         self.looks = looks_at({item.id: item for item in items}.values())
+
+    def find_holds(self, items: Iterable[StockItem]) -> None:
+        """What is put aside for this buyer. What has run out by the clock is anybody's at once, noted or not."""
+        held = {item.id: item for item in items if item.on_hold_units}
+        for item in held.values():
+            if end_over(item=item, now=self.now):
+                item.refresh_from_db(fields=["on_hold_units"])
+        self.kept, self.holders = {}, []
+        for hold in holds_of_buyer(held, email_key=self.email_key, tokens=self.tokens, now=self.now) if held else []:
+            self.kept[hold.item_id] = self.kept.get(hold.item_id, 0) + hold.units
+            self.holders.append(hold.subscription_id)
+
+    def use_holds(self) -> None:
+        """Whoever came for what was put aside has bought; what they left of it is anybody's."""
+        if self.holders:
+            theirs = Subscription.objects.filter(id__in=self.holders)
+            close_requests(requests=theirs, because=Subscription.Closed.BOUGHT, now=self.now)
 
     def refuse_beyond_terms(self, lines: list[Line], items: dict[Line, StockItem]) -> None:
         """Least and most count all lines of one item together, the customer's limit what of them is not on the shelf."""
@@ -162,6 +193,8 @@ class Order:
         here = answer.for_sale.at_most(line.quantity)
         possible = here if self.ship is Ship.IN_STOCK_ONLY else answer.orderable.at_most(line.quantity)
         with dated_refusal(item, self.looks[item.id].shelf, self.now):
+            if not possible:
+                self._refuse_lost_hold(line, item, answer)
             refuse_unless_possible(line.product, answer, asked=line.quantity, possible=possible)
         if here:
             self._take(line, item, here, answer)
@@ -182,7 +215,12 @@ class Order:
         return Placement(line=line, on_hand=here, backordered=later, window=window)
 
     def _answer(self, item: StockItem) -> Availability:
-        return answer_to(item, self.looks[item.id], self.now)
+        return answer_to(item, self.looks[item.id], self.now, own=self.kept.get(item.id, 0))
+
+    def _refuse_lost_hold(self, line: Line, item: StockItem, answer: Availability) -> None:
+        lost = why_lost(self.tokens, item_id=item.id, now=self.now)
+        if lost is not None:
+            raise HoldLost(product=line.product, state=answer.state, reason=lost.reason, ended_at=lost.ended_at)
 
     def _take(self, line: Line, item: StockItem, units: int, answer: Availability) -> None:
         look = self.looks[item.id]
@@ -190,6 +228,10 @@ class Order:
             # Somebody bought past us in the shop's own code since we looked; the whole order is undone and may be tried again.
             refuse_unless_possible(line.product, answer, asked=line.quantity, possible=0)
         self.looks[item.id] = look.less(units)
+        own = min(units, self.kept.get(item.id, 0))
+        if own:
+            self.kept[item.id] -= own
+            item.on_hold_units -= own
 
 
 def _fingerprint(lines: list[Line], items: dict[Line, StockItem], email_key: str, ship: Ship) -> str:

@@ -19,6 +19,7 @@ from django.utils import timezone
 from backorders.conf import conf
 from backorders.domain.outbox import (
     CLAIM,
+    OF_A_RETURN,
     PRIORITY,
     SHUTS,
     STRIDE,
@@ -29,7 +30,7 @@ from backorders.domain.outbox import (
     pause_before,
 )
 from backorders.domain.tokens import Purpose, digest_of, new_token
-from backorders.models import OutgoingMail, Subscription, SubscriptionToken, SuppressedAddress
+from backorders.models import Hold, OutgoingMail, Subscription, SubscriptionToken, SuppressedAddress
 from backorders.models.outbox import ALL
 from backorders.models.subscriptions import SubscriptionQuerySet
 from backorders.models.suppression import address_hash
@@ -45,12 +46,15 @@ from backorders.queries.outbox import (
     recipient_of,
     verdict_on,
 )
+from backorders.queries.quiet import awake_at
 from backorders.services.announce import announce
 from backorders.services.claims import FREE, abandon, begin, claim, finish, lazily, put_back, step
 from backorders.services.gate import Gate, domains_with_a_pace, give_back, open_gate, take
+from backorders.services.holds import end_holds_of
 from backorders.services.locks import locked_item
 from backorders.services.mailer import Answer, Mailer, note_of
 from backorders.services.press import Press
+from backorders.services.rows import write_from
 from backorders.services.wake import wake
 from backorders.signals import mail_failed, mail_sent
 
@@ -101,35 +105,18 @@ def queue_mails(
     ``columns``: column of the outbox -> field of the rows; ``about``: columns that are the same for all. Whoever was
     written to of the same thing before is left out.
     """
-    meta = OutgoingMail._meta
     constants = {
         "kind": kind.value,
         "state": MailState.QUEUED.value,
         "priority": PRIORITY[kind],
         "created_at": now,
-        "due_at": now,
+        **({} if "due_at" in columns else {"due_at": now}),
         "attempts": 0,
         "provider_id": "",
         "note": "",
         **about,
     }
-    fields = {field.column: field for field in meta.concrete_fields}
-    values = [fields[column].get_db_prep_save(value, connection) for column, value in constants.items()]
-    inner, params = rows.values_list(*columns.values()).query.get_compiler(connection=connection).as_sql()
-    taken = ", ".join(f"told.{connection.ops.quote_name(name)}" for name in columns.values())
-    holes = ", ".join(_typed(fields[column]) for column in constants)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"INSERT INTO {meta.db_table} ({', '.join([*constants, *columns])}) "  # noqa: S608 - our own names
-            f"SELECT {holes}, {taken} FROM ({inner}) AS told WHERE true ON CONFLICT DO NOTHING",
-            [*values, *params],
-        )
-        return int(cursor.rowcount)
-
-
-def _typed(field: Any) -> str:
-    """PostgreSQL wants to know the type of a constant in a SELECT; SQLite would turn a date into a number if told."""
-    return f"CAST(%s AS {field.db_type(connection)})" if connection.vendor == "postgresql" else "%s"
+    return write_from(OutgoingMail, rows=rows, columns=columns, constants=constants)
 
 
 def cancel_filled_mail(*, line_ids: list[int], because: str) -> int:
@@ -143,7 +130,7 @@ def cancel_mail(*, subscriptions: SubscriptionQuerySet, because: str) -> int:
 
     The caller holds the item's lock. Confirmations are not touched: one covers every open request of its mailbox.
     """
-    rows = OutgoingMail.objects.filter(subscription__in=subscriptions, state__in=UNSENT, kind=MailKind.BACK_IN_STOCK)
+    rows = OutgoingMail.objects.filter(subscription__in=subscriptions, state__in=UNSENT, kind__in=OF_A_RETURN)
     return rows.update(state=MailState.CANCELLED, note=because, lease_token=None)
 
 
@@ -464,7 +451,8 @@ def _queue_again(mail: OutgoingMail, pause: timedelta, note: str, *, attempts: i
 def _end(mail: OutgoingMail, state: MailState, because: str, *, suppresses: str = "") -> None:
     """The mail will not leave. Whoever waited for it keeps the place; only a suppressed address ends the request.
 
-    A ``dead`` mail leaves its reader "told": staff see it in the outbox and may send it again. ``suppresses``: why its
+    A ``dead`` mail leaves its reader "told": staff see it in the outbox and may send it again. What was put aside for its
+    reader is given back at once. ``suppresses``: why its
     address is never mailed again, read anew under the lock, for the person may have been forgotten meanwhile.
     """
     locked_item(recipient_of(mail).item_id)
@@ -477,10 +465,11 @@ def _end(mail: OutgoingMail, state: MailState, because: str, *, suppresses: str 
         recipient = recipient_of(mail)
         recipient.refresh_from_db(fields=["email_key"])
         suppress(email_key=recipient.email_key, reason=suppresses, now=timezone.now())
-    if mail.kind == MailKind.BACK_IN_STOCK:
+    if mail.kind in OF_A_RETURN:
         told = Subscription.objects.filter(
             id=mail.subscription_id or 0, state=Subscription.State.TOLD, restock=mail.restock
         )
+        end_holds_of(subscriptions=told, state=Hold.State.GIVEN_BACK, now=timezone.now())
         if state is MailState.CANCELLED:
             told.never_told()
             _forget_being_told(mail)
@@ -492,8 +481,10 @@ def _end(mail: OutgoingMail, state: MailState, because: str, *, suppresses: str 
 
 def _forget_being_told(mail: OutgoingMail) -> None:
     """The shelf emptied while this mail was on its way out, and then the server sent it back: nobody was told after all."""
-    back_in_line = Subscription.objects.filter(id=mail.subscription_id or 0, state=Subscription.State.WAITING)
-    back_in_line.filter(told_at=mail.created_at).update(told_at=None)
+    asked = mail.subscription
+    assert asked is not None  # noqa: S101 - the kind says so
+    told_at = [mail.created_at, awake_at(asked.time_zone, mail.created_at)]
+    Subscription.objects.filter(id=asked.id, state=Subscription.State.WAITING, told_at__in=told_at).update(told_at=None)
 
 
 def suppress(*, email_key: str, reason: str, now: datetime) -> None:

@@ -20,7 +20,7 @@ from typing import Any, AnyStr, Generic
 import django
 from django.core.mail import EmailMultiAlternatives
 
-from backorders.domain.outbox import MailKind
+from backorders.domain.outbox import OF_A_RETURN
 from backorders.models import OutgoingMail, Subscription
 from backorders.queries.outbox import Facts, Tokens, WholeLines, message_for, message_id_of, recipient_of
 
@@ -132,7 +132,7 @@ class Press:
 
 def _text_of(mail: OutgoingMail, facts: Facts) -> Hashable | None:
     """What the words of a mail depend on, as far as we know; the trial finds out about the rest."""
-    if mail.kind != MailKind.BACK_IN_STOCK or not isinstance(recipient := recipient_of(mail), Subscription):
+    if mail.kind not in OF_A_RETURN or not isinstance(recipient := recipient_of(mail), Subscription):
         return None
     item_id = recipient.item_id
     return (
@@ -143,6 +143,7 @@ def _text_of(mail: OutgoingMail, facts: Facts) -> Hashable | None:
         recipient.quantity,
         facts.described[item_id],
         facts.availability.get(item_id),
+        facts.held_until(mail),
     )
 
 

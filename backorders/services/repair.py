@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from backorders.conf import conf
 from backorders.domain.allocation import stands_at
-from backorders.models import Allocation, Backorder, Delivery, StockItem
+from backorders.models import Allocation, Backorder, Delivery, Hold, StockItem
 from backorders.models.backorders import NEEDS
 from backorders.queries.backorders import standing_of
 from backorders.queries.stock import adapter_of
@@ -41,7 +41,7 @@ def repair_counters(
 ) -> Iterator[Drift]:
     """This will recompute every counter from its rows, item by item, and yield each one that had drifted.
 
-    Lines first (what they were given, where they stand), then items (owed, held, pinned, on their way, the next unit).
+    Lines first (what they were given, where they stand), then items (owed, held, on hold, pinned, on their way, the next unit).
     ``item_ids``: only these; else every item that owes anything, has anything on its way, or says that it does.
     ``dry_run`` only tells. Each item is one transaction, so that the shop goes on meanwhile.
     """
@@ -55,8 +55,15 @@ def _doubtful() -> Iterator[int]:
     lines = Backorder.objects.filter(item=OuterRef("pk")).exclude(state__in=["shipped", "cancelled"])
     deliveries = Delivery.objects.open().filter(item=OuterRef("pk"))
     says_so = Q(queued_units__gt=0) | Q(held_units__gt=0) | Q(inbound_units__gt=0) | Q(pinned_units__gt=0)
+    holds = Hold.objects.open().filter(item=OuterRef("pk"))
     rows = StockItem.objects.filter(
-        says_so | Q(next_latest__isnull=False) | Q(next_units__gt=0) | Exists(lines) | Exists(deliveries)
+        says_so
+        | Q(on_hold_units__gt=0)
+        | Exists(holds)
+        | Q(next_latest__isnull=False)
+        | Q(next_units__gt=0)
+        | Exists(lines)
+        | Exists(deliveries)
     ).order_by("id")
     last = 0
     while ids := list(rows.filter(id__gt=last).values_list("id", flat=True)[:500]):
@@ -125,6 +132,7 @@ def _counters(item: StockItem, now: datetime) -> list[Drift]:
     computed = {
         "queued_units": queued,
         "held_units": 0 if adapter_of(item) is None or Shelf(item).moves else ready,
+        "on_hold_units": Hold.objects.open().filter(item=item).aggregate(units=Sum("units", default=0))["units"],
         "has_ranks": item.has_ranks or lines.waiting().exclude(priority=0).exists(),
     }
     copy = StockItem(**{field.attname: getattr(item, field.attname) for field in item._meta.concrete_fields})

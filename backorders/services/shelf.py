@@ -43,7 +43,7 @@ class Shelf:
     def free(self) -> Reading:
         """Units that are nobody's yet; ``None``: not counted."""
         units = self.read()
-        return None if units is None else max(0, units - self.item.held_units)
+        return None if units is None else max(0, units - self.item.held_units - self.item.on_hold_units)
 
     def put(self, units: int) -> None:
         """Goods arrived. Where the shop books its own, nothing is written: its number will rise."""

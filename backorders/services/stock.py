@@ -24,7 +24,7 @@ from backorders.services.moments import moment
 from backorders.services.promises import keep_promises, refresh_next
 from backorders.services.shelf import Shelf
 from backorders.services.wake import one_hint_each
-from backorders.services.waves import close_restock, open_restock
+from backorders.services.waves import break_holds, close_restock, open_restock
 from backorders.shop import Adapter, Reading, sellables
 from backorders.shop.adapters import whole_units
 from backorders.signals import stock_arrived
@@ -129,6 +129,7 @@ class Watched(NamedTuple):
     seen_quantity: int | None
     for_sale: int | None
     held_units: int
+    on_hold_units: int
     queued_units: int
     safety_stock: int | None
     releases_at: datetime | None
@@ -137,7 +138,8 @@ class Watched(NamedTuple):
 
     def is_quiet(self, shelf: Reading) -> bool:
         """Exactly as it was left, with nothing owed and no release to come: nearly every item, nearly always."""
-        is_plain = not self.held_units and not self.queued_units and self.releases_at is None
+        is_owed = self.held_units or self.on_hold_units or self.queued_units
+        is_plain = not is_owed and self.releases_at is None
         is_well = not self.needs_look and not self.problem
         if shelf != self.seen_quantity or not is_plain or not is_well:
             return False
@@ -219,15 +221,18 @@ def _settle(
     allocated = _serve_queue(item, after, event, source, now)
     shelf = read_shelf(item) if allocated else after
     item.seen_quantity = shelf
+    if shelf is not None and item.on_hold_units > shelf - item.held_units:
+        break_holds(item=item, left=max(0, shelf - item.held_units), now=now)
     if item.queued_units or item.inbound_units or item.next_latest is not None:
         refresh_next(item, now=now)
     item.for_sale = units_for_sale(item, shelf, now)
     item.settled_at, item.needs_look = now, False
     item.save(update_fields=["seen_quantity", "for_sale", "settled_at", "needs_look"])
-    if item.for_sale == 0:
+    if item.for_sale == 0 and not item.on_hold_units:
         close_restock(item=item, now=now)
-    elif item.is_watched:
-        open_restock(item=item, units=item.for_sale, now=now)
+    elif item.is_watched and item.for_sale != 0:
+        units = None if item.for_sale is None else item.for_sale + item.on_hold_units
+        open_restock(item=item, units=units, now=now)
     if not _has_yet_to_show(item, event):
         keep_promises(item=item, now=now, reason=reason)
     return Settled(item_id=item.id, before=before, after=shelf, allocated=allocated, for_sale=item.for_sale)
@@ -266,7 +271,7 @@ def units_for_queue(item: StockItem, shelf: Reading, now: datetime) -> int:
         return 0
     if shelf is None:
         return item.queued_units
-    return max(0, shelf - item.held_units - terms_of_item(item).safety_stock)
+    return max(0, shelf - item.held_units - item.on_hold_units - terms_of_item(item).safety_stock)
 
 
 def _serve_queue(item: StockItem, shelf: Reading, event: StockEvent | None, source: str, now: datetime) -> int:

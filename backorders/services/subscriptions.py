@@ -14,16 +14,17 @@ from django.utils import timezone
 from backorders.conf import conf
 from backorders.domain.addresses import Address, parse_address
 from backorders.domain.availability import State
-from backorders.domain.outbox import MailKind, MailState
+from backorders.domain.outbox import OF_A_RETURN, MailKind, MailState
 from backorders.domain.tokens import Purpose
 from backorders.domain.units import whole_quantity
 from backorders.domain.windows import is_zone
 from backorders.errors import AlreadyInStock, InvalidToken, NoLongerMade, NotSellable
-from backorders.models import Backorder, OutgoingMail, StockItem, Subscription, SuppressedAddress
+from backorders.models import Backorder, Hold, OutgoingMail, StockItem, Subscription, SuppressedAddress
 from backorders.models.subscriptions import SubscriptionQuerySet
 from backorders.queries.availability import availability_of
 from backorders.queries.subscriptions import confirmed_together, token_row
 from backorders.services.announce import announce
+from backorders.services.holds import end_holds_of
 from backorders.services.locks import anchor_of, locked_item, locked_items
 from backorders.services.outbox import cancel_mail, queue_mail
 from backorders.services.wake import wake
@@ -184,7 +185,7 @@ def _begin_waiting(item_ids: list[int]) -> None:
 
 @transaction.atomic
 def unsubscribe(*, token: str, now: datetime | None = None) -> Subscription:
-    """This will end a request at once, by the link of any mail about it. Asking twice is fine. Raises ``InvalidToken``."""
+    """This will end a request at once, by the link of any mail about it; what is put aside for it is given back. Asking twice is fine. Raises ``InvalidToken``."""
     now = now or timezone.now()
     row = token_row(token, Purpose.LEAVE, now)
     return _end(row.subscription, Subscription.Closed.LEFT, now)
@@ -217,6 +218,8 @@ def _close(rows: SubscriptionQuerySet, because: Subscription.Closed, now: dateti
     """The caller holds the lock of the item these rows wait for."""
     ids = list(rows.live().values_list("id", flat=True))
     chosen = Subscription.objects.filter(id__in=ids)
+    has_bought = because == Subscription.Closed.BOUGHT
+    end_holds_of(subscriptions=chosen, state=Hold.State.USED if has_bought else Hold.State.GIVEN_BACK, now=now)
     cancel_mail(subscriptions=chosen, because=str(because))
     return chosen.close(because, now)
 
@@ -250,11 +253,12 @@ def _expire(item_id: int, late: SubscriptionQuerySet, now: datetime) -> int:
 
 def _close_served(now: datetime) -> int:
     """They were told, and the goods stayed on the shelf long enough for them to come."""
-    sent = OutgoingMail.objects.filter(kind=MailKind.BACK_IN_STOCK, state=MailState.SENT)
+    sent = OutgoingMail.objects.filter(kind__in=OF_A_RETURN, state=MailState.SENT)
     # "Not cancelled" says nothing new, but lets SQLite use the index on what was not cancelled.
     mails = sent.filter(subscription=OuterRef("id"), restock=OuterRef("restock_id")).exclude(state=MailState.CANCELLED)
     told = Subscription.objects.filter(state=Subscription.State.TOLD, told_at__lt=now - conf.place_kept_for)
-    return told.filter(Exists(mails)).close(Subscription.Closed.SERVED, now)
+    held = Hold.objects.open().filter(subscription=OuterRef("id"))
+    return told.filter(Exists(mails), ~Exists(held)).close(Subscription.Closed.SERVED, now)
 
 
 def _stop_watching(now: datetime) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from datetime import datetime
 
 from django.db import transaction
@@ -10,16 +11,18 @@ from django.db.models import Exists, Max, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from backorders.conf import conf
-from backorders.domain.outbox import MailKind, MailState
+from backorders.domain.outbox import BULK, FRONT, FRONT_OF_A_WAVE, MailKind, MailState
 from backorders.domain.responses import Learned
 from backorders.domain.units import NO_UNITS, Units
-from backorders.models import OutgoingMail, Restock, StockItem, Subscription, Wave
+from backorders.models import Hold, OutgoingMail, Restock, StockItem, Subscription, Wave
 from backorders.models.subscriptions import SubscriptionQuerySet
 from backorders.queries.availability import availability_of_items
+from backorders.queries.quiet import all_awake_at
 from backorders.queries.waves import crowd_in, first_of, learned_shop, may_be_told, offer_for
 from backorders.services.announce import announce
+from backorders.services.holds import end_holds, give_back, make_holds
 from backorders.services.locks import locked_item
-from backorders.services.outbox import cancel_mail, queue_mails
+from backorders.services.outbox import Delivered, cancel_mail, drain, never, queue_mails
 from backorders.services.wake import wake
 from backorders.signals import back_in_stock
 
@@ -60,9 +63,36 @@ def close_restock(*, item: StockItem, now: datetime) -> int:
     return back
 
 
+def break_holds(*, item: StockItem, left: int, now: datetime) -> int:
+    """This will give up holds of a locked item whose shelf has only ``left`` units for them, the newest first. Returns how many.
+
+    Who has not been written to yet was never told. The others stay told, and wait again when the restock ends.
+    """
+    holds = list(Hold.objects.open().filter(item=item).order_by("-ends_at", "-id"))
+    missing, broken = sum(hold.units for hold in holds) - left, list[Hold]()
+    for hold in holds:
+        if missing <= 0:
+            break
+        broken.append(hold)
+        missing -= hold.units
+    ended = give_back(holds=Hold.objects.filter(id__in=[hold.id for hold in broken]), now=now)
+    told = Subscription.objects.filter(id__in=[hold.subscription_id for hold in broken])
+    told = told.filter(state=Subscription.State.TOLD)
+    cancel_mail(subscriptions=told, because="the shelf is empty again")
+    left_house = (MailState.SENDING, MailState.SENT, MailState.DEAD)
+    reached = OutgoingMail.objects.filter(subscription__in=told, restock=OuterRef("restock"), state__in=left_house)
+    told.exclude(Exists(reached.filter(subscription=OuterRef("id")))).never_told()
+    item.refresh_from_db(fields=["on_hold_units"])
+    return ended
+
+
 def release_waves(*, now: datetime | None = None) -> list[Wave]:
-    """This will tell the next people of every open restock, as many as leaves few of them before an empty shelf."""
+    """This will tell the next people of every open restock, as many as leaves few of them before an empty shelf.
+
+    What was put aside for people who did not come in time is freed first.
+    """
     now = now or timezone.now()
+    end_holds(now=now)
     due = list(_due(now).order_by("item_id").values_list("id", flat=True))
     learned = learned_shop(now) if due else Learned()
     waves = [_release_one(restock_id, now, learned) for restock_id in due]
@@ -103,6 +133,7 @@ def release_wave(*, restock_id: int, now: datetime | None = None, learned: Learn
     units = _units(item, now)
     people = may_be_told(item.id, units, now)
     crowd = crowd_in(people)
+    span = None if units.is_unlimited else conf.hold_for
     offer = offer_for(restock=restock, units=units, crowd=crowd, learned=learned or learned_shop(now), now=now)
     # New people wait for our lock on the item, so "everybody" is exactly those counted, and needs no list of ids.
     chosen, size = first_of(people, offer=offer, crowd=crowd, restock=restock)
@@ -111,6 +142,9 @@ def release_wave(*, restock_id: int, now: datetime | None = None, learned: Learn
     number = Wave.objects.filter(restock=restock).count() + 1
     wave = Wave.objects.create(restock=restock, number=number, size=size, units=units.or_none, released_at=now)
     _tell(wave, chosen, item, now)
+    if span is not None:
+        make_holds(item=item, restock=restock, told=_told_in(wave, item, now), span=span, now=now)
+    _write_mails(wave, item, now, kind=MailKind.HELD if span else MailKind.BACK_IN_STOCK)
     wake("deliver_due_mail")
     return wave
 
@@ -122,23 +156,44 @@ def _units(item: StockItem, now: datetime) -> Units:
 
 
 def _tell(wave: Wave, people: SubscriptionQuerySet, item: StockItem, now: datetime) -> None:
-    """Mark these people told and write one mail for each: two statements, however many people.
+    """Mark these people told, from when they are awake: one statement, however many people.
 
     The mark comes first: it locks the rows, so that whoever leaves at this very moment waits for our commit and finds the mail.
     """
-    told = people.update(state=Subscription.State.TOLD, told_at=now, restock=wave.restock_id)
-    _write_mails(wave, item, now)
+    told_at = all_awake_at(people, now)
+    told = people.update(state=Subscription.State.TOLD, told_at=told_at, restock=wave.restock_id)
     if told != wave.size:
         Wave.objects.filter(id=wave.id).update(size=told)
 
 
-def _write_mails(wave: Wave, item: StockItem, now: datetime) -> None:
-    told = Subscription.objects.filter(item=item, state=Subscription.State.TOLD, told_at=now, restock=wave.restock_id)
-    queue_mails(
-        kind=MailKind.BACK_IN_STOCK,
-        now=now,
-        rows=told.in_line(),
-        columns={"subscription_id": "id"},
-        restock_id=wave.restock_id,
-        wave_number=wave.number,
-    )
+def _told_in(wave: Wave, item: StockItem, now: datetime) -> SubscriptionQuerySet:
+    """Whom a wave has just told, as long as they have no mail of it. Whom an earlier one told, and who still sleeps, has one."""
+    told = Subscription.objects.filter(item=item, state=Subscription.State.TOLD, restock=wave.restock_id)
+    if conf.quiet_hours is None:
+        return told.filter(told_at=now).in_line()
+    written = OutgoingMail.objects.filter(subscription=OuterRef("id"), restock=wave.restock_id)
+    return told.filter(~Exists(written.exclude(state=MailState.CANCELLED)), told_at__gte=now).in_line()
+
+
+def _write_mails(wave: Wave, item: StockItem, now: datetime, *, kind: MailKind) -> None:
+    """One INSERT for the front of the wave, one for the others; a mail is due when its reader is awake."""
+    told = _told_in(wave, item, now)
+    front = (told[:FRONT_OF_A_WAVE], FRONT)
+    for rows, priority in (front, (told, BULK)) if wave.size > FRONT_OF_A_WAVE else (front,):
+        queue_mails(
+            kind=kind,
+            now=now,
+            rows=rows,
+            columns={"subscription_id": "id", "due_at": "told_at"},
+            restock_id=wave.restock_id,
+            wave_number=wave.number,
+            priority=priority,
+        )
+
+
+def deliver_mail(*, seconds: float, is_stopping: Callable[[], bool] = never) -> Delivered:
+    """This will deliver what is due, as ``services.outbox.drain`` does, and release the waves that come due meanwhile.
+
+    A small restock does not wait until a hundred thousand mails of another one are through.
+    """
+    return drain(seconds=seconds, is_stopping=is_stopping, between=release_waves)

@@ -228,6 +228,16 @@ def _day(moment: date | datetime) -> SafeString:
     return format_html('<time datetime="{}">{}</time>', day.isoformat(), words)
 
 
+def moment_in_words(moment: datetime) -> str:
+    """An instant on the clock of the active time zone, as plain text: "Tuesday, March 3, 8:00 AM (CET)"."""
+    from babel.dates import format_skeleton, format_time
+
+    here, locale = timezone.localtime(moment), babel_locale(_language())
+    day = format_skeleton("MMMMEEEEd", here, tzinfo=here.tzinfo, fuzzy=True, locale=locale)
+    clock = format_time(here, format="short", tzinfo=here.tzinfo, locale=locale)
+    return f"{day}, {clock} ({here.tzname()})"
+
+
 def _too_many(answer: Availability) -> Shown:
     most = answer.orderable.value
     badge = ngettext("Only %(most)s available", "Only %(most)s available", most) % {"most": most}

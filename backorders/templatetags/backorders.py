@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django import template
+from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.http import HttpRequest
 from django.template import Context
@@ -34,10 +35,12 @@ from backorders.queries.outbox import absolute
 from backorders.queries.subscriptions import subscriptions_of
 from backorders.shop import Described, Sellable, sellables
 from backorders.shop.customers import proven_address
+from backorders.storefront.holds import holds_of
 from backorders.storefront.outcomes import anchor_of, outcome_for, without_outcome
 from backorders.storefront.wording import (
     button_of,
     invitation_of,
+    moment_in_words,
     promise_as_time,
     promise_in_words,
     shown,
@@ -108,6 +111,12 @@ def backorder_promise(context: Context, window: Promise) -> str:
 def backorder_promised_words(window: Promise) -> str:
     """The same as plain text: ``{{ place.window|backorder_promise }}``."""
     return promise_in_words(window) if hasattr(window, "is_known") else ""
+
+
+@register.filter
+def backorder_moment(moment: datetime) -> str:
+    """An instant as its reader's clock shows it, with the name of the zone: "Tuesday, March 3, 8:00 AM (CET)"."""
+    return moment_in_words(moment) if isinstance(moment, datetime) else ""
 
 
 @register.simple_tag(takes_context=True)
@@ -309,7 +318,7 @@ def backorder_prefetch(context: Context, products: Iterable[Any]) -> str:
     """
     if not isinstance(products, Iterator) and isinstance(products, Iterable):
         wanted = [product for product in products if _identify(product) is not None]
-        _memory(context).update(availability_for(wanted))
+        _memory(context).update(availability_for(wanted, holds=_holds(context)))
     return ""
 
 
@@ -319,7 +328,7 @@ def _answer(context: Context, product: Any) -> Availability | None:
         return None
     memory = _memory(context)
     if product not in memory:
-        memory.update(availability_for([product]))
+        memory.update(availability_for([product], holds=_holds(context)))
     return memory[product]
 
 
@@ -329,6 +338,14 @@ def _memory(context: Context) -> dict[Any, Availability]:
     home = context.dicts[0] if request is None else request.__dict__
     memory: dict[Any, Availability] = home.setdefault("_backorders_answers", {})
     return memory
+
+
+def _holds(context: Context) -> list[str]:
+    """What is put aside for this visitor. The session of who has none, or of a shop without holds, stays unread, so that caches may keep the page."""
+    request = _request(context)
+    if conf.hold_for is None or request is None or settings.SESSION_COOKIE_NAME not in request.COOKIES:
+        return []
+    return holds_of(request)
 
 
 def _request(context: Context) -> HttpRequest | None:

@@ -3,12 +3,13 @@
 from django.core.paginator import Paginator
 from django.db.models import Min, Prefetch, Q, Sum
 from django.http import Http404, HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import condition
 
 from backorders.queries.availability import availability_of
+from backorders.storefront.holds import holds_of, keep_hold, without_hold
 from demo_shop.models import Category, Product, Variant
 from demo_shop.pictures import picture
 
@@ -95,6 +96,8 @@ def listing(request, products, context):
 
 
 def product(request, slug):
+    if keep_hold(request):  # the link of a mail that put something aside
+        return redirect(without_hold(request.get_full_path()))
     shown = get_object_or_404(on_sale().select_related("category"), slug=slug)
     variants = list(shown.variants.all())
     if not variants:
@@ -106,7 +109,7 @@ def product(request, slug):
         "variants": variants,
         "variant": variant,
         "has_colours": len({each.colour for each in variants}) > 1,
-        "availability": availability_of(variant),
+        "availability": availability_of(variant, holds=holds_of(request)),
     }
     return render(request, "demo_shop/product.html", context)
 

@@ -14,6 +14,7 @@ from backorders.domain.promises import order_promise
 from backorders.errors import InvalidAddress, NotCancellable, NotOrderable
 from backorders.queries.backorders import places_of
 from backorders.services.backorders import cancel_backorder
+from backorders.storefront.holds import holds_of
 from demo_shop.basket import MOST, Basket
 from demo_shop.models import Order, Variant
 from demo_shop.ordering import outlook, place_order, standing_of_orders
@@ -68,12 +69,12 @@ def basket(request):
         if form.is_valid():
             picked.put(form.cleaned_data["variant"], form.cleaned_data["quantity"])
         return redirect("basket")
-    return render(request, "demo_shop/basket.html", plan_of(picked))
+    return render(request, "demo_shop/basket.html", plan_of(picked, holds_of(request)))
 
 
-def plan_of(basket, refused=None):
+def plan_of(basket, holds, refused=None):
     """The basket as it would be ordered now, and whether it can be."""
-    rows = outlook(basket.lines(), refused)
+    rows = outlook(basket.lines(), refused, holds=holds)
     later = [row for row in rows if row.later and not row.refusal]
     return {
         "rows": rows,
@@ -100,24 +101,24 @@ def checkout(request):
     elif request.method == "POST" and form.is_valid():
         placed_before = Order.objects.filter(checkout_key=form.cleaned_data["checkout_key"]).first()
         try:
-            order = placed_before or place_basket(basket, customer, form)
+            order = placed_before or place_basket(basket, customer, form, holds_of(request))
         except InvalidAddress:
             form.add_error("email", _("We cannot write to this address. Check it for a slip."))
         except NotOrderable as refusal:  # too many, too few, or sold out a moment ago: said beside the line
             refused = refusal
         else:
             return redirect(order or "basket")
-    plan = plan_of(basket, refused)
+    plan = plan_of(basket, holds_of(request), refused)
     if not plan["rows"] or not (plan["can_check_out"] or request.method == "POST"):
         return redirect("basket")
     return render(request, "demo_shop/checkout.html", {"form": form, "refused": refused, **plan})
 
 
-def place_basket(basket, customer, form):
+def place_basket(basket, customer, form, holds):
     lines = basket.lines()
     if not lines:
         return None
-    order = place_order(lines, customer=customer, **form.cleaned_data)
+    order = place_order(lines, customer=customer, holds=holds, **form.cleaned_data)
     basket.empty()
     return order
 

@@ -101,6 +101,19 @@ def test_what_cannot_be_ordered_at_all_says_its_state(mug):
     )
 
 
+def test_a_lost_hold_says_what_became_of_it(mug):
+    assert answer(order(mug, 1, holds=["x" * 43])) == (
+        409,
+        {
+            "code": "hold_lost",
+            "detail": "This is not put aside for you any more, and it cannot be ordered just now.",
+            "field": "product",
+            "state": "out_of_stock",
+            "reason": "unknown",
+        },
+    )
+
+
 def test_the_sentence_speaks_the_language_of_the_request(mug):
     with translation.override("de"):
         assert answer(order(mug, 2))[1]["detail"] != "This cannot be ordered just now."
@@ -120,6 +133,7 @@ REFUSALS = {
     "stock_unreadable": (503, [], {"label": "x", "pk": 1, "value": "?"}),
     "not_orderable": (409, [], {"product": "Mug", "state": "out_of_stock"}),
     "limit_reached": (409, [], {"product": "Mug", "state": "backorder", "asked": 7, "possible": 5}),
+    "hold_lost": (409, [], {"product": "Mug", "state": "out_of_stock", "reason": "over"}),
     "below_minimum": (409, [], {"product": "Mug", "state": "backorder", "asked": 1, "least": 5}),
     "already_in_stock": (409, ["Mug"], {}),
     "no_longer_made": (409, ["Mug"], {}),

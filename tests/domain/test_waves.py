@@ -18,6 +18,7 @@ from backorders.domain.waves import (
     crowd_of,
     expected_to_pass,
     next_wave,
+    one_hold_after_the_other,
     people_within,
     wave_size,
     waves_if_nobody_answers,
@@ -232,3 +233,14 @@ def test_waves_never_tell_more_people_than_wait(units, quantities):
     waves = foreseen(units, wanted)
 
     assert sum(waves) == len(wanted) and all(size > 0 for size in waves)
+
+
+@given(quantities=st.lists(st.integers(1, 4), max_size=40), shelf=st.integers(4, 20))
+def test_with_holds_each_wave_is_what_the_shelf_has_for_the_next_in_line(quantities, shelf):
+    sizes = list(one_hold_after_the_other(shelf=Units(shelf), quantities=quantities))
+    left = list(quantities)
+    for size in sizes:
+        told, left = left[:size], left[size:]
+        assert sum(told) <= shelf
+        assert not left or sum(told) + left[0] > shelf
+    assert not left

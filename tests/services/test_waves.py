@@ -16,9 +16,10 @@ from backorders.services.locks import anchor_of
 from backorders.services.outbox import drain
 from backorders.services.stock import sweep_stock
 from backorders.services.subscriptions import tidy_subscriptions, unsubscribe
-from backorders.services.waves import release_wave, release_waves
+from backorders.services.waves import deliver_mail, release_wave, release_waves
 from tests.factories import ProductFactory, SubscriptionFactory, token_for, waiting_for
 from tests.hosts.models import Poster, Product
+from tests.mailserver import mail_server
 
 pytestmark = pytest.mark.django_db
 
@@ -286,10 +287,10 @@ def test_a_wave_costs_as_many_queries_with_a_long_past_as_with_none(worker, now,
         assert release_wave(restock_id=Restock.objects.get(closed_at=None).id, now=now + 40 * QUARTER)
 
 
-def test_a_look_that_finds_no_wave_due_costs_one_query(worker, now, django_assert_num_queries):
+def test_a_look_that_finds_no_wave_due_costs_two_queries(worker, now, django_assert_num_queries):
     a_crowd(40, units=4, now=now)
     worker(now)
-    with django_assert_num_queries(1):
+    with django_assert_num_queries(2):  # no hold is over, no wave is due
         assert release_waves(now=now + dt.timedelta(minutes=5)) == []
 
 
@@ -369,3 +370,20 @@ def test_units_set_by_hand_or_written_off_are_bought_by_nobody(now):
     StockEvent.objects.create(item=item, kind="seen", before=9, after=7, quantity=-2, happened_at=now)
 
     assert course_of(restock, item_id=item.id, now=now).left == 2
+
+
+def test_a_small_restock_does_not_wait_until_a_large_wave_is_through(now):
+    """Its wave is released, and its mail leaves, between two batches of the other."""
+    lamp, mug = ProductFactory(stock=0), ProductFactory(stock=0)
+    crowd, [ana] = waiting_for(lamp, 250), waiting_for(mug)
+    Product.objects.filter(pk=lamp.pk).update(stock=250)
+    sweep_stock(now=now)
+    release_waves(now=now)
+    Product.objects.filter(pk=mug.pk).update(stock=1)
+    sweep_stock(now=now)
+    with mail_server() as server:
+        deliver_mail(seconds=30)
+
+    assert len(server.addresses) == 251
+    assert server.addresses.index(ana.email) <= 150  # a claim, and the front of the large wave, which came first
+    assert [address for address in server.addresses if address != ana.email] == [row.email for row in crowd]

@@ -14,11 +14,11 @@ from django.db import close_old_connections
 from backorders.conf import conf
 from backorders.schedule import intervals
 from backorders.services.backorders import tell_whole_orders
-from backorders.services.outbox import Delivered, drain
+from backorders.services.outbox import Delivered
 from backorders.services.retention import tidy
 from backorders.services.stock import Swept, sweep_stock
 from backorders.services.supply import refresh_forecasts
-from backorders.services.waves import release_waves
+from backorders.services.waves import deliver_mail, release_waves
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ class Command(BaseCommand):
             "sweep_stock": sweep_stock,
             "release_waves": release_waves,
             "tell_whole_orders": tell_whole_orders,
-            "deliver_due_mail": lambda: drain(seconds=20, is_stopping=lambda: self.is_stopping),
+            "deliver_due_mail": lambda: deliver_mail(seconds=20, is_stopping=lambda: self.is_stopping),
             "refresh_forecasts": refresh_forecasts,
             "tidy": tidy,
         }
