@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 from functools import cache
-from zoneinfo import available_timezones
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from backorders.errors import InvalidWindow
 
@@ -95,6 +95,14 @@ def is_zone(name: str) -> bool:
 
 
 _zones = cache(available_timezones)
+
+
+def zone_named(name: str) -> ZoneInfo | None:
+    """The time zone of this name, or ``None``: a name nobody knows is no reason to fail anybody."""
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return None
 
 
 def honest(promise: Promise, *, today: date) -> Promise:

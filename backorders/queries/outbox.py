@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from urllib.parse import urljoin, urlsplit
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 import django
 from django.conf import settings
@@ -24,6 +24,8 @@ from backorders.domain.availability import Availability
 from backorders.domain.headers import one_line
 from backorders.domain.outbox import MailKind, MailState
 from backorders.domain.tokens import Purpose
+from backorders.domain.windows import zone_named
+from backorders.domain.wishes import pays
 from backorders.models import Backorder, MailLane, OutgoingMail, StockItem, Subscription, SuppressedAddress
 from backorders.models.outbox import ALL
 from backorders.models.stock import attach_products
@@ -68,6 +70,9 @@ class Facts:
     """All lines of an order that ships as a whole, by the line its mail hangs on."""
     to_tell: dict[int, int]
     """Units that a mail about an allocation tells of."""
+    told_of_another: frozenset[int]
+    """Requests whose reader was told of another product that would do, and still has that chance."""
+    read_at: datetime
 
 
 def facts_for(mails: list[OutgoingMail], now: datetime) -> Facts:
@@ -88,7 +93,19 @@ def facts_for(mails: list[OutgoingMail], now: datetime) -> Facts:
         places=places_of_lines(lines, now) if lines else {},
         orders=orders,
         to_tell=_units_to_tell([line.id for line in filled]) if filled else {},
+        told_of_another=_told_of_another([mail.subscription for mail in mails if mail.subscription]),
+        read_at=now,
     )
+
+
+def _told_of_another(requests: list[Subscription]) -> frozenset[int]:
+    """Of two that were told at the same moment, the one that stands first goes on (one query, where anybody chose at all)."""
+    groups = {row.group for row in requests if row.group}
+    if not groups:
+        return frozenset()
+    told = Subscription.objects.filter(group__in=groups, state=Subscription.State.TOLD)
+    first = dict(told.order_by("-told_at", "-id").values_list("group", "id"))
+    return frozenset(row.id for row in requests if first.get(row.group, row.id) != row.id)
 
 
 def _units_to_tell(backorder_ids: list[int]) -> dict[int, int]:
@@ -153,7 +170,13 @@ def _verdict_on_return(mail: OutgoingMail, facts: Facts) -> Verdict:
     if not is_meant:
         return Verdict(False, MailState.CANCELLED, "no longer waiting")
     answer = facts.availability.get(subscription.item_id)
-    return _if(answer is not None and answer.for_sale.covers(subscription.quantity), "the shelf is empty again")
+    if answer is None or not answer.for_sale.covers(subscription.quantity):
+        return _if(False, "the shelf is empty again")
+    if not pays(subscription.highest_price, facts.described[subscription.item_id].price):
+        return _if(False, "it costs more than the highest price")
+    if subscription.need_until is not None and subscription.need_until <= facts.read_at:
+        return _if(False, "it was needed by an earlier day")
+    return _if(subscription.id not in facts.told_of_another, "told of another product that would do")
 
 
 def _if(is_true: bool, otherwise: str) -> Verdict:
@@ -240,10 +263,7 @@ def message_for(mail: OutgoingMail, facts: Facts, *, tokens: Tokens) -> EmailMul
 
 def zone_of(recipient: Subscription | Backorder) -> ZoneInfo | None:
     """The reader's time zone; a name nobody knows is no reason to lose a mail."""
-    try:
-        return ZoneInfo(getattr(recipient, "time_zone", ""))
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        return None
+    return zone_named(getattr(recipient, "time_zone", ""))
 
 
 def context_for(mail: OutgoingMail, facts: Facts, *, tokens: Tokens) -> dict[str, Any]:

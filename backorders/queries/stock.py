@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from backorders.domain.availability import for_sale
@@ -44,6 +45,14 @@ def units_for_sale(item: StockItem, shelf: Reading, now: datetime) -> Reading:
     """Units that can be sold and leave now, given what is on the shelf; ``None``: not counted."""
     units = for_sale(snapshot_of_item(item, counted(shelf), now), now=now)
     return None if units.is_unlimited else units.value
+
+
+def price_of(item: StockItem) -> Decimal | None:
+    """What the shop asks for it now (one query); ``None`` where the shop says no price."""
+    adapter = adapter_of(item)
+    keys = list(adapter.keys_from_texts([item.object_id]).values()) if adapter else []
+    described = adapter.describe(keys) if adapter and keys else {}
+    return next((each.price for each in described.values()), None)
 
 
 def item_of(product: Any) -> StockItem | None:

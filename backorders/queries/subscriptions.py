@@ -47,6 +47,12 @@ def subscriptions_of(customer: Any) -> list[Subscription]:
     return found
 
 
+def items_of_choices(item_ids: Iterable[int], email_key: str) -> set[int]:
+    """The items of all products of which one would do for somebody who waits for some of them (one query)."""
+    mine = Subscription.objects.live().filter(item_id__in=list(item_ids), email_key=email_key)
+    return set(mine.with_choice().live().values_list("item_id", flat=True))
+
+
 def waiting_counts(item_ids: Iterable[int]) -> dict[int, int]:
     """How many people wait to be told, per item, in one query; items without any are left out."""
     rows = Subscription.objects.waiting().filter(item_id__in=list(item_ids)).order_by()

@@ -23,6 +23,7 @@ from backorders.domain.windows import NO_DATE, Promise, Window, honest, window_o
 from backorders.errors import KeyReused
 from backorders.models import PlacedOrder, StockItem
 from backorders.queries.availability import Look, answer_to, looks_at, shop_today
+from backorders.queries.subscriptions import items_of_choices
 from backorders.services.backorders import (
     Buyer,
     Wish,
@@ -32,7 +33,7 @@ from backorders.services.backorders import (
     refuse_unless_possible,
     units_of_customer,
 )
-from backorders.services.locks import AnchorsMissing, anchors_of, items_for_order, whole
+from backorders.services.locks import AnchorsMissing, LocksMissing, anchors_of, items_for_order, whole
 from backorders.services.moments import moment
 from backorders.services.stock import take_off_shelf
 from backorders.services.subscriptions import note_purchase
@@ -100,16 +101,22 @@ def check_out(
         wish=_wish(ship, order_reference),
         now=now,
     )
-    try:
-        return _check_out(wanted, order, idempotency_key)
-    except AnchorsMissing:
-        anchors_of(line.product for line in wanted)
-        return _check_out(wanted, order, idempotency_key)
+    also: frozenset[int] = frozenset()
+    while True:
+        try:
+            return _check_out(wanted, order, idempotency_key, also)
+        except AnchorsMissing:
+            anchors_of(line.product for line in wanted)
+        except LocksMissing as missing:
+            also |= missing.item_ids
 
 
 @whole
-def _check_out(wanted: list[Line], order: Order, key: str | None) -> list[Placement]:
-    anchors = items_for_order((line.product for line in wanted), email_key=order.email_key)
+def _check_out(wanted: list[Line], order: Order, key: str | None, also: frozenset[int]) -> list[Placement]:
+    anchors = items_for_order((line.product for line in wanted), email_key=order.email_key, also=also)
+    awaited = [item.id for item in anchors.values() if item.is_awaited]  # type: ignore[attr-defined]
+    if awaited and (missing := items_of_choices(awaited, order.email_key) - {i.id for i in anchors.values()} - also):
+        raise LocksMissing(missing)
     items = {line: anchors[line.product] for line in wanted}
     fingerprint = _fingerprint(wanted, items, order.email_key, order.ship)
     if key and (before := _placed_before(key, fingerprint, wanted)) is not None:
@@ -117,7 +124,7 @@ def _check_out(wanted: list[Line], order: Order, key: str | None) -> list[Placem
     order.look_at(items.values())
     order.refuse_beyond_terms(wanted, items)
     placements = [order.place(line, items[line]) for line in wanted]
-    if awaited := [item.id for item in anchors.values() if item.is_awaited]:  # type: ignore[attr-defined]
+    if awaited:
         note_purchase(item_ids=awaited, email_key=order.email_key, now=order.now)
     if key:
         _remember(key, fingerprint, placements, order.now)
