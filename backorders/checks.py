@@ -36,6 +36,8 @@ CHOICES = {
 NUMBERS_OR_NONE = ("backorder_limit", "customer_limit", "lead_days")
 """Settings whose default is ``None``: nothing is said."""
 
+DURATIONS_OR_NONE = ("priority_leap", "requests_end_after")
+
 
 @register()
 def check_settings(**_: Any) -> list[CheckMessage]:
@@ -75,8 +77,8 @@ def _values(given: Mapping[str, Any]) -> Iterator[CheckMessage]:
                 f"BACKORDERS['{name}'] = {value!r} has to be one of {', '.join(map(repr, choices))}.",
                 id="backorders.E003",
             )
-        elif str(name).lower() == "priority_leap":
-            continue  # judged above; it may be None
+        elif str(name).lower() in DURATIONS_OR_NONE:
+            continue  # judged above; they may be None
         elif isinstance(default, timedelta) and not (isinstance(value, timedelta) and value > timedelta(0)):
             yield Error(
                 f"BACKORDERS['{name}'] = {value!r} has to be a positive datetime.timedelta.", id="backorders.E003"
@@ -101,7 +103,7 @@ def _wrong_of_its_kind(name: str, value: Any) -> str:
     """What is wrong with a setting of a kind of its own: working days, times, and numbers that may be ``None``."""
     if name in NUMBERS_OR_NONE and value is not None and (type(value) is not int or value < 0):
         return "has to be a whole number, 0 or more, or None."
-    if name == "priority_leap" and value is not None and not (isinstance(value, timedelta) and value > timedelta(0)):
+    if name in DURATIONS_OR_NONE and value is not None and not (isinstance(value, timedelta) and value > timedelta(0)):
         return "has to be a positive datetime.timedelta, or None."
     if name == "cut_off" and value is not None and (not isinstance(value, time) or value.tzinfo is not None):
         return "has to be a datetime.time without a time zone, such as time(14, 30), or None."

@@ -21,6 +21,7 @@ class MailState(StrEnum):
 class MailKind(StrEnum):
     CONFIRM_SUBSCRIPTION = "confirm_subscription"
     BACK_IN_STOCK = "back_in_stock"
+    REQUEST_ENDED = "request_ended"
     BACKORDER_PLACED = "backorder_placed"
     BACKORDER_FILLED = "backorder_filled"
 
@@ -73,6 +74,7 @@ PRIORITY = {
     MailKind.BACKORDER_PLACED: URGENT,
     MailKind.BACKORDER_FILLED: URGENT,
     MailKind.BACK_IN_STOCK: BULK,
+    MailKind.REQUEST_ENDED: BULK,
 }
 
 BREAKS_AFTER = 20

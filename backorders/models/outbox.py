@@ -18,6 +18,7 @@ class OutgoingMail(models.Model):
     class Kind(models.TextChoices):
         CONFIRM_SUBSCRIPTION = MailKind.CONFIRM_SUBSCRIPTION.value, _("please confirm")
         BACK_IN_STOCK = MailKind.BACK_IN_STOCK.value, _("back in stock")
+        REQUEST_ENDED = MailKind.REQUEST_ENDED.value, _("request ended")
         BACKORDER_PLACED = MailKind.BACKORDER_PLACED.value, _("backorder taken")
         BACKORDER_FILLED = MailKind.BACKORDER_FILLED.value, _("backorder ready")
 
@@ -82,6 +83,9 @@ class OutgoingMail(models.Model):
             ),
             models.UniqueConstraint(
                 fields=["subscription", "restock"], condition=~Q(state="cancelled"), name="backorders_told_once"
+            ),
+            models.UniqueConstraint(
+                fields=["subscription"], condition=Q(kind="request_ended"), name="backorders_last_mail_once"
             ),
         ]
         indexes = [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, tzinfo
+from datetime import date, datetime, timedelta, tzinfo
 
 from django.conf import settings
 from django.db import models
@@ -37,10 +37,20 @@ class SubscriptionQuerySet(models.QuerySet["Subscription"]):
     def close(self, because: Subscription.Closed, now: datetime) -> int:
         return self.live().update(state=Subscription.State.CLOSED, closed_because=because, closed_at=now)
 
+    def outlasted(self, now: datetime, *, longest: timedelta | None) -> SubscriptionQuerySet:
+        """Those who wait in vain: their last day is over, or they asked longer ago than ``longest``."""
+        is_old = Q() if longest is None else Q(placed_at__lt=now - longest)
+        is_over = Q(need_until__lte=now)
+        return self.waiting().filter(is_over | is_old if is_old else is_over)
+
     def with_choice(self) -> SubscriptionQuerySet:
-        """These, and the others of those that are one of several products somebody would take."""
-        groups = self.order_by().exclude(group=None).values("group")
-        return Subscription.objects.filter(Q(id__in=self.order_by().values("id")) | Q(group__in=groups))
+        """These, and the others of those that are one of several products somebody would take.
+
+        They are read first (one query): with lists of keys a database finds the rows by its indexes.
+        """
+        chosen = list(self.order_by().values_list("id", "group"))
+        these, groups = Q(id__in=[row_id for row_id, _ in chosen]), {group for _, group in chosen} - {None}
+        return Subscription.objects.filter(these | Q(group__in=groups) if groups else these)
 
     def in_line(self) -> SubscriptionQuerySet:
         """Those who asked first come first; the id makes the order total."""
@@ -63,6 +73,8 @@ class Subscription(models.Model):
         LEFT = "left", _("left")
         BY_STAFF = "staff", _("closed by staff")
         EXPIRED = "expired", _("never confirmed")
+        TOO_LATE = "too_late", _("needed it by an earlier day")
+        IN_VAIN = "in_vain", _("waited as long as requests last")
         UNDELIVERABLE = "undeliverable", _("mail could not be delivered")
 
     item = models.ForeignKey(StockItem, on_delete=models.CASCADE, related_name="subscriptions", verbose_name=_("item"))

@@ -48,7 +48,7 @@ def subscriptions_of(customer: Any) -> list[Subscription]:
 
 
 def items_of_choices(item_ids: Iterable[int], email_key: str) -> set[int]:
-    """The items of all products of which one would do for somebody who waits for some of them (one query)."""
+    """The items of all products of which one would do for somebody who waits for some of them (two queries)."""
     mine = Subscription.objects.live().filter(item_id__in=list(item_ids), email_key=email_key)
     return set(mine.with_choice().live().values_list("item_id", flat=True))
 

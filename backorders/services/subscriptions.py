@@ -12,7 +12,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from django.db import IntegrityError, transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
 from backorders.conf import conf
@@ -30,7 +30,7 @@ from backorders.queries.availability import availability_of
 from backorders.queries.subscriptions import confirmed_together, token_row
 from backorders.services.announce import announce
 from backorders.services.locks import anchors_of, locked_item, locked_items
-from backorders.services.outbox import cancel_mail, queue_mail
+from backorders.services.outbox import cancel_mail, queue_mail, queue_mails
 from backorders.services.wake import wake
 from backorders.shop import sellables
 from backorders.shop.customers import proven_address
@@ -310,19 +310,66 @@ def close_requests(*, requests: SubscriptionQuerySet, because: Subscription.Clos
 
 
 def tidy_subscriptions(*, now: datetime | None = None) -> dict[str, int]:
-    """This will drop requests nobody confirmed, close those that were told in good time, and stop watching idle items."""
+    """This will drop requests nobody confirmed, end those that waited in vain, with a last mail, close those that were told
+    in good time, and stop watching idle items."""
     now = now or timezone.now()
     late = Subscription.objects.filter(state=Subscription.State.PENDING, placed_at__lt=now - conf.confirm_within)
-    expired = sum(
-        _expire(item_id, late, now) for item_id in late.order_by().values_list("item_id", flat=True).distinct()
-    )
-    return {"expired": expired, "served": _close_served(now), "unwatched": _stop_watching(now)}
+    outlasted = _without_a_chance(now)
+    return {
+        "expired": sum(_expire(item_id, late, now) for item_id in _items_of(late)),
+        "ended": sum(_end_in_vain(item_id, now) for item_id in _items_of(outlasted)),
+        "served": _close_served(now),
+        "unwatched": _stop_watching(now),
+    }
+
+
+def _items_of(rows: SubscriptionQuerySet) -> list[int]:
+    return list(rows.order_by("item_id").values_list("item_id", flat=True).distinct())
 
 
 @transaction.atomic
 def _expire(item_id: int, late: SubscriptionQuerySet, now: datetime) -> int:
     locked_item(item_id)
     return _close(late.filter(item_id=item_id), Subscription.Closed.EXPIRED, now)
+
+
+def _without_a_chance(now: datetime) -> SubscriptionQuerySet:
+    """Whoever was just told of another product that would do, still has that chance."""
+    told = Subscription.objects.filter(group=OuterRef("group"), state=Subscription.State.TOLD)
+    outlasted = Subscription.objects.outlasted(now, longest=conf.requests_end_after)
+    return outlasted.filter(Q(group=None) | ~Exists(told))
+
+
+CHUNK = 1000
+"""People in one transaction, so that nobody waits long for an item's lock."""
+
+
+def _end_in_vain(item_id: int, now: datetime) -> int:
+    total = 0
+    while ended := _end_some_in_vain(item_id, now):
+        total += ended
+    return total
+
+
+@transaction.atomic
+def _end_some_in_vain(item_id: int, now: datetime) -> int:
+    """One mail for each request, however many products would have done."""
+    rows = _without_a_chance(now).filter(item_id=item_id)
+    locked_items([item_id, *rows.exclude(group=None).with_choice().order_by().values_list("item_id", flat=True)])
+    chosen = dict(rows.in_line().values_list("id", "need_until")[:CHUNK])
+    too_late = [row_id for row_id, need_until in chosen.items() if need_until is not None and need_until <= now]
+    _end_with_a_mail(too_late, Subscription.Closed.TOO_LATE, now)
+    _end_with_a_mail([*(chosen.keys() - too_late)], Subscription.Closed.IN_VAIN, now)
+    return len(chosen)
+
+
+def _end_with_a_mail(ids: list[int], because: Subscription.Closed, now: datetime) -> None:
+    if not ids:
+        return
+    ended = Subscription.objects.filter(id__in=ids)
+    _close(ended.with_choice(), because, now)
+    queue_mails(kind=MailKind.REQUEST_ENDED, now=now, rows=ended.in_line(), columns={"subscription_id": "id"})
+    wake("deliver_due_mail")
 
 
 def _close_served(now: datetime) -> int:

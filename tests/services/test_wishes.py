@@ -13,10 +13,12 @@ from django.utils import timezone
 from backorders.domain.tokens import Purpose
 from backorders.errors import AlreadyInStock, InvalidDay, InvalidPrice, NoLongerMade, NotSellable, TooManyProducts
 from backorders.models import OutgoingMail, Subscription
+from backorders.queries.outbox import facts_for
 from backorders.services.checkout import Line, check_out
-from backorders.services.outbox import drain
+from backorders.services.outbox import drain, suppress
+from backorders.services.privacy import forget_customer
 from backorders.services.stock import sweep_stock
-from backorders.services.subscriptions import confirm, subscribe, unsubscribe
+from backorders.services.subscriptions import confirm, subscribe, tidy_subscriptions, unsubscribe
 from backorders.services.terms import set_selling_policy
 from backorders.services.waves import release_wave, release_waves
 from tests.conftest import NOW
@@ -252,3 +254,93 @@ def test_leaving_one_leaves_all_of_a_choice_and_nothing_else(ana, mugs):
     unsubscribe(token=token_for(Subscription.objects.order_by("item_id")[1]), now=NOW)
 
     assert reasons() == ["left", "left", ""]
+
+
+# what nobody could be told in time
+
+
+def ended(product, now, **wish):
+    """Somebody asked, and tidying found that they had waited in vain."""
+    ask(product, CustomerFactory(email=ANA), **wish)
+    return tidy_subscriptions(now=now)["ended"]
+
+
+def last_mail():
+    drain(seconds=5)
+    [message] = django_mail.outbox
+    return message
+
+
+def test_a_last_day_that_passes_ends_a_request_with_one_kind_mail_that_names_substitutes():
+    mug = ProductFactory(name="red", category="mugs", price=10)
+    near, far, _, _ = (ProductFactory(category="mugs", stock=2, price=price) for price in (11, 20, 80, 90))
+    ProductFactory(name="too few", category="mugs", stock=1, price=10)
+    assert ended(mug, NOW + DAY, need_by=NOW.date(), quantity=2) == 1
+    assert tidy_subscriptions(now=NOW + 400 * DAY)["ended"] == 0
+    message = last_mail()
+
+    assert reasons() == ["too_late"]
+    assert message.subject == "Your request has ended: red"
+    assert "by March 2, 2026" in message.body
+    assert near.name in message.body and far.name in message.body and "too few" not in message.body
+    assert message.body.count("€") == 3
+    assert message.body.count(f"https://shop.example/p/{mug.pk}/") == 1
+    assert "List-Unsubscribe" not in message.extra_headers
+
+
+def test_a_request_ends_after_a_year_and_never_where_the_shop_says_so(mugs, settings):
+    settings.BACKORDERS = {**settings.BACKORDERS, "REQUESTS_END_AFTER": None}
+    assert ended(mugs[0], NOW + 3000 * DAY) == 0
+    settings.BACKORDERS = {**settings.BACKORDERS, "REQUESTS_END_AFTER": 365 * DAY}
+    assert tidy_subscriptions(now=NOW + 364 * DAY)["ended"] == 0
+    assert tidy_subscriptions(now=NOW + 366 * DAY)["ended"] == 1
+
+    assert "On March 2, 2026 you asked us" in last_mail().body
+    assert reasons() == ["in_vain"]
+
+
+def test_a_choice_ends_as_a_whole_with_one_mail(mugs):
+    assert ended(mugs[2], NOW + DAY, any_of=mugs[:2], need_by=NOW.date()) == 1
+    message = last_mail()
+
+    assert reasons() == ["too_late"] * 3
+    assert all(f"* {mug.name}" in message.body for mug in mugs)
+
+
+def test_nobody_who_was_just_told_of_one_loses_the_choice(ana, mugs):
+    ask(mugs[0], ana, any_of=[mugs[1]], need_by=NOW.date())
+    restock(mugs[0])
+    release_waves(now=NOW)
+
+    assert tidy_subscriptions(now=NOW + DAY)["ended"] == 0
+
+
+def test_whoever_asked_again_in_the_meantime_is_not_told_of_the_end(mugs):
+    ended(mugs[0], NOW + DAY, need_by=NOW.date())
+    subscribe(product=mugs[0], email=ANA, now=NOW + DAY)
+    drain(seconds=5)
+
+    assert [message.subject for message in django_mail.outbox] == ["Please confirm: shall we tell you about red?"]
+
+
+@pytest.mark.parametrize(
+    "blocked", [lambda: suppress(email_key=ANA, reason="bounce", now=NOW), lambda: forget_customer(email=ANA)]
+)
+def test_suppressed_and_forgotten_people_get_no_last_mail(mugs, blocked):
+    ended(mugs[0], NOW + DAY, need_by=NOW.date())
+    blocked()
+    drain(seconds=5)
+
+    assert django_mail.outbox == []
+
+
+def test_last_mails_of_many_products_cost_no_more_questions(django_assert_max_num_queries):
+    for count in (2, 12):
+        for mug in ProductFactory.create_batch(count, category="mugs"):
+            ask(mug, CustomerFactory(), need_by=NOW.date())
+        tidy_subscriptions(now=NOW + DAY)
+        mails = list(OutgoingMail.objects.select_related("subscription__item").filter(state="queued"))
+        with django_assert_max_num_queries(22):
+            facts = facts_for(mails, NOW)
+        assert len(facts.substitutes) == len(mails)
+        OutgoingMail.objects.update(state="sent")
