@@ -15,6 +15,7 @@ class Purpose(StrEnum):
 
     CONFIRM = "confirm"
     LEAVE = "leave"
+    MANAGE = "manage"
 
 
 def new_token() -> str:

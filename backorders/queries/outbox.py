@@ -40,10 +40,10 @@ from backorders.queries.subscriptions import confirmed_together
 from backorders.shop import Described
 
 DOORS: dict[MailKind, tuple[Purpose, ...]] = {
-    MailKind.CONFIRM_SUBSCRIPTION: (Purpose.CONFIRM, Purpose.LEAVE),
-    MailKind.BACK_IN_STOCK: (Purpose.LEAVE,),
+    MailKind.CONFIRM_SUBSCRIPTION: (Purpose.CONFIRM, Purpose.LEAVE, Purpose.MANAGE),
+    MailKind.BACK_IN_STOCK: (Purpose.LEAVE, Purpose.MANAGE),
 }
-"""Which secret links a kind of mail carries. Whoever confirms keeps a way out in the same mail."""
+"""Which secret links a kind of mail carries. Whoever confirms keeps a way out in the same mail, and one to say it anew."""
 
 Tokens = Mapping[Purpose, str]
 

@@ -60,6 +60,20 @@ def item_of(product: Any) -> StockItem | None:
     return StockItem.objects.of(sellables.identify(product)).first()
 
 
+def titles_of(products: Iterable[Any]) -> dict[str, str]:
+    """How the shop calls some products, by reference and in their order (one query a model); vanished ones are left out."""
+    named = sellables.identify_many(products)
+    by_adapter: dict[Adapter, list[Any]] = {}
+    for sellable in named:
+        by_adapter.setdefault(sellable.adapter, []).append(sellable.pk)
+    described = {adapter: adapter.describe(pks) for adapter, pks in by_adapter.items()}
+    return {
+        sellable.reference: described[sellable.adapter][sellable.pk].title
+        for sellable in named
+        if sellable.pk in described[sellable.adapter]
+    }
+
+
 def describe_items(items: Iterable[StockItem]) -> dict[int, Described]:
     """How the shop shows its products, by item id; vanished ones are left out."""
     by_type: dict[int, list[StockItem]] = {}

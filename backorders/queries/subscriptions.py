@@ -38,6 +38,32 @@ def confirmed_together(subscription: Subscription) -> list[Subscription]:
     return found
 
 
+def mailbox_behind(token: str, now: datetime) -> str:
+    """The mailbox (its ``email_key``) that a link to change requests was sent to. Raises ``InvalidToken``."""
+    return token_row(token, Purpose.MANAGE, now).subscription.email_key
+
+
+def requests_behind(token: str, now: datetime | None = None) -> list[Subscription]:
+    """The live requests of the mailbox that a link to change requests was sent to, each with its ``item.product``.
+
+    Raises ``InvalidToken`` also when none is left: the link lives as long as one of them.
+    """
+    rows = Subscription.objects.live().filter(email_key=mailbox_behind(token, now or timezone.now()))
+    found = list(rows.select_related("item__supplier").in_line())
+    if not found:
+        raise InvalidToken
+    attach_products([row.item for row in found])
+    return found
+
+
+def by_choice(rows: Iterable[Subscription]) -> list[list[Subscription]]:
+    """Requests as people see them: those of which one would do are one, where the first of them stands."""
+    together: dict[Any, list[Subscription]] = {}
+    for row in rows:
+        together.setdefault(row.group or row.id, []).append(row)
+    return list(together.values())
+
+
 def subscriptions_of(customer: Any) -> list[Subscription]:
     """The live requests of a signed-in customer, oldest first, each with its ``item.product``."""
     if not getattr(customer, "is_authenticated", False):

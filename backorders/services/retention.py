@@ -62,8 +62,12 @@ def _repeat(work: Callable[[datetime], int], now: datetime) -> int:
 
 @transaction.atomic
 def _remove_links(now: datetime) -> int:
-    """Confirmations that open nothing any more. A way out stays as long as its request is somebody's."""
-    nobodys = Q(purpose=Purpose.LEAVE, subscription__email="", created_at__lt=now - conf.keep_closed_requests)
+    """Confirmations that open nothing any more. A way out, or to change, stays as long as its request is somebody's."""
+    nobodys = Q(
+        purpose__in=[Purpose.LEAVE, Purpose.MANAGE],
+        subscription__email="",
+        created_at__lt=now - conf.keep_closed_requests,
+    )
     rows = SubscriptionToken.objects.filter(Q(expires_at__lt=now) | nobodys)
     return _delete(rows)
 

@@ -6,11 +6,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from enum import StrEnum
+from enum import Enum, StrEnum
 from itertools import islice
 from typing import Any
 from uuid import UUID, uuid4
 
+from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
@@ -23,11 +24,11 @@ from backorders.domain.tokens import Purpose
 from backorders.domain.units import whole_quantity
 from backorders.domain.windows import is_zone, zone_named
 from backorders.domain.wishes import checked_price, end_of_need
-from backorders.errors import AlreadyInStock, InvalidToken, NoLongerMade, NotSellable, TooManyProducts
+from backorders.errors import AlreadyInStock, InvalidLanguage, InvalidToken, NoLongerMade, NotSellable, TooManyProducts
 from backorders.models import Backorder, OutgoingMail, StockItem, Subscription, SuppressedAddress
 from backorders.models.subscriptions import SubscriptionQuerySet
 from backorders.queries.availability import availability_of
-from backorders.queries.subscriptions import confirmed_together, token_row
+from backorders.queries.subscriptions import confirmed_together, mailbox_behind, token_row
 from backorders.services.announce import announce
 from backorders.services.locks import anchors_of, locked_item, locked_items
 from backorders.services.outbox import cancel_mail, queue_mail, queue_mails
@@ -257,12 +258,84 @@ def unsubscribe(*, token: str, now: datetime | None = None) -> Subscription:
 
 
 @transaction.atomic
-def leave(*, subscription_id: int, customer: Any, now: datetime | None = None) -> Subscription:
-    """This will end a signed-in customer's own request. Raises ``Subscription.DoesNotExist`` for anybody else's."""
+def leave(*, subscription_id: int, customer: Any = None, token: str = "", now: datetime | None = None) -> Subscription:
+    """This will end somebody's own request: a signed-in customer's, or one of the mailbox that a link to change requests
+    was sent to. Raises ``Subscription.DoesNotExist`` for anybody else's, and ``InvalidToken``."""
+    now = now or timezone.now()
+    subscription = _own(token=token, customer=customer, now=now).get(id=subscription_id)
+    return _end(subscription, Subscription.Closed.LEFT, now)
+
+
+@transaction.atomic
+def leave_all(*, token: str, now: datetime | None = None) -> list[Subscription]:
+    """This will end every request of the mailbox that a link to change requests was sent to. Raises ``InvalidToken``."""
+    now = now or timezone.now()
+    rows = list(_own(token=token, customer=None, now=now).live().select_related("item").in_line())
+    if not rows:
+        raise InvalidToken
+    _end_all(Subscription.objects.filter(id__in=[row.id for row in rows]), Subscription.Closed.LEFT, now)
+    return rows
+
+
+def _own(*, token: str, customer: Any, now: datetime) -> SubscriptionQuerySet:
+    """The requests of whoever holds a link, or else of a signed-in customer."""
+    if token:
+        return Subscription.objects.filter(email_key=mailbox_behind(token, now))
     if not getattr(customer, "is_authenticated", False):
         raise Subscription.DoesNotExist("Only a signed-in customer has requests of their own.")
-    subscription = Subscription.objects.get(id=subscription_id, customer=customer)
-    return _end(subscription, Subscription.Closed.LEFT, now or timezone.now())
+    return Subscription.objects.filter(customer=customer)
+
+
+class Same(Enum):
+    """Nothing is said about it: it stays as it is. ``None`` would take it back."""
+
+    SAME = "same"
+
+
+SAME = Same.SAME
+
+
+@transaction.atomic
+def change_request(
+    *,
+    subscription_id: int,
+    customer: Any = None,
+    token: str = "",
+    quantity: int | Same = SAME,
+    highest_price: Decimal | Same | None = SAME,
+    need_by: date | Same | None = SAME,
+    language: str | Same = SAME,
+    now: datetime | None = None,
+) -> Subscription:
+    """This will say anew what somebody wants, as ``leave`` finds their request. The place in line stays, whatever changes.
+
+    What would have done as well changes with it. Raises ``Subscription.DoesNotExist`` for anybody else's request and one
+    that is over, ``InvalidToken``, ``InvalidQuantity``, ``InvalidPrice``, ``InvalidDay``, ``InvalidLanguage``.
+    """
+    now = now or timezone.now()
+    own = _own(token=token, customer=customer, now=now).live().get(id=subscription_id)
+    says: dict[str, Any] = {}
+    if not isinstance(quantity, Same):
+        says["quantity"] = whole_quantity(quantity)
+    if not isinstance(highest_price, Same):
+        says["highest_price"] = checked_price(highest_price)
+    if not isinstance(need_by, Same):
+        says["need_until"] = end_of_need(need_by, zone=own.zone, now=now)
+    if not isinstance(language, Same):
+        says["language"] = _known_language(language)
+    rows = Subscription.objects.filter(id=own.id).with_choice()
+    locked_items(rows.order_by().values_list("item_id", flat=True))
+    if says:
+        rows.live().update(**says)
+    own.refresh_from_db()
+    return own
+
+
+def _known_language(language: Any) -> str:
+    known = [code for code, _ in settings.LANGUAGES]
+    if language not in known:
+        raise InvalidLanguage(language, known=known)
+    return str(language)
 
 
 @transaction.atomic

@@ -254,10 +254,10 @@ def test_a_link_is_kept_only_as_its_hash(server, now):
     queue_wave(1, now=now)
     drain(seconds=10)
     token = server.accepted[0]["List-Unsubscribe"].split("/leave/")[1].strip("/>")
-    [kept] = SubscriptionToken.objects.values_list("digest", flat=True)
+    kept = list(SubscriptionToken.objects.values_list("digest", flat=True))
 
     assert len(token) == 43
-    assert token not in kept
+    assert len(kept) == 2 and token not in kept
 
 
 def test_an_urgent_mail_overtakes_a_wave(server, now):

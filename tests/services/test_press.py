@@ -10,10 +10,10 @@ from django.db import connection
 from django.test import override_settings
 from django.utils import timezone
 
-from backorders.domain.outbox import MailState
-from backorders.domain.tokens import Purpose, new_token
+from backorders.domain.outbox import MailKind, MailState
+from backorders.domain.tokens import new_token
 from backorders.models import OutgoingMail, Subscription
-from backorders.queries.outbox import facts_for, message_for
+from backorders.queries.outbox import DOORS, facts_for, message_for
 from backorders.services.marks import mark
 from backorders.services.outbox import drain
 from backorders.services.press import Press, Printed, _is_same, _undated, serialised
@@ -42,7 +42,7 @@ def mails_of(people, **fields):
 
 
 def tokens():
-    return {Purpose.LEAVE: new_token()}
+    return {purpose: new_token() for purpose in DOORS[MailKind.BACK_IN_STOCK]}
 
 
 def without_chance(data):
@@ -130,7 +130,7 @@ def test_other_words_are_seen_to_be_other_words():
     press.write(mails[0], facts, own)
     [plate] = press.plates.values()
     message = message_for(mails[0], facts, tokens=own)
-    fillings = {"token leave": own[Purpose.LEAVE].encode()}
+    fillings = {f"token {purpose}": token.encode() for purpose, token in own.items()}
     fillings |= {
         "id": message.extra_headers["Message-ID"].encode(),
         "to": b"To: " + mails[0].subscription.email.encode(),
