@@ -28,7 +28,14 @@ from backorders.errors import (
 )
 from backorders.models import Subscription
 from backorders.queries.stock import describe_items
-from backorders.queries.subscriptions import by_choice, confirmed_together, requests_behind, subscription_behind
+from backorders.queries.subscriptions import (
+    Standing,
+    by_choice,
+    confirmed_together,
+    requests_behind,
+    standings_of,
+    subscription_behind,
+)
 from backorders.services.subscriptions import (
     MOST_CHOICES,
     SAME,
@@ -45,6 +52,7 @@ from backorders.shop import Described, sellables
 from backorders.storefront.forms import ChangeForm, SubscribeForm, initial_of
 from backorders.storefront.outcomes import Outcome, carrying, local_url
 from backorders.storefront.pages import page, secret
+from backorders.storefront.wording import standing_in_words
 
 # asking
 
@@ -126,7 +134,7 @@ def confirm_page(request: HttpRequest, token: str) -> HttpResponse:
     """GET shows what the link is about and one button; POST confirms. A link that was used says that all is done."""
     if request.method == "POST":
         with suppress(InvalidToken):  # pressed twice, or opened again: the lines below tell which
-            return page(request, "confirmed", {"products": _products(confirm(token=token))})
+            return _confirmed(request, confirm(token=token))
     try:
         subscription = subscription_behind(token, Purpose.CONFIRM)
     except InvalidToken:
@@ -134,8 +142,12 @@ def confirm_page(request: HttpRequest, token: str) -> HttpResponse:
     if subscription.state == Subscription.State.PENDING:
         return page(request, "confirm", {"products": _products(confirmed_together(subscription))})
     if subscription.state in (Subscription.State.WAITING, Subscription.State.TOLD):
-        return page(request, "confirmed", {"products": _products([subscription])})
+        return _confirmed(request, [subscription])
     return page(request, "no_link", status=404)
+
+
+def _confirmed(request: HttpRequest, rows: list[Subscription]) -> HttpResponse:
+    return page(request, "confirmed", {"products": _products(rows), "standings": _standings(rows, standings_of(rows))})
 
 
 # changing
@@ -155,8 +167,9 @@ def manage_page(request: HttpRequest, token: str) -> HttpResponse:
         if done.left:
             return page(request, "left", {"products": _products(done.left)})
         return page(request, "no_link", status=404)
+    standings = standings_of(row for rows in wishes for row in rows)
     about = {
-        "wishes": [_wish(rows, done.form) for rows in wishes],
+        "wishes": [_wish(rows, done.form, _standings(rows, standings)) for rows in wishes],
         "changed": done.changed,
         "left": _products(done.left),
         "today": timezone.localdate().isoformat(),
@@ -207,7 +220,17 @@ def _left_one(form: ChangeForm, token: str) -> list[Subscription]:
         return []
 
 
-def _wish(rows: list[Subscription], form: ChangeForm | None) -> dict[str, Any]:
+def _standings(rows: Sequence[Subscription], standings: dict[int, Standing]) -> list[dict[str, str]]:
+    """A sentence for each request that waits, with the product it is about where there are several."""
+    titles = {item_id: each.title for item_id, each in describe_items([row.item for row in rows]).items()}
+    return [
+        {"title": titles.get(row.item_id, "") if len(rows) > 1 else "", "words": standing_in_words(standings[row.id])}
+        for row in rows
+        if row.id in standings
+    ]
+
+
+def _wish(rows: list[Subscription], form: ChangeForm | None, standings: list[dict[str, str]]) -> dict[str, Any]:
     """One request as its page shows it, with the form that was just typed where it is about this one."""
     first, products = rows[0], _products(rows)
     is_typed = form is not None and form["request"].value() == str(first.pk)
@@ -216,6 +239,7 @@ def _wish(rows: list[Subscription], form: ChangeForm | None) -> dict[str, Any]:
         "box": f"request-{first.pk}",
         "products": products,
         "currency": (products[0].currency if products else "") or conf.currency,
+        "standings": standings,
         "is_pending": first.state == Subscription.State.PENDING,
         "is_told": any(row.state == Subscription.State.TOLD for row in rows),
         "form": form if is_typed else ChangeForm(initial=initial_of(first)),
