@@ -8,7 +8,7 @@ from typing import Any, cast
 from django import forms
 from django.conf import settings
 from django.utils.formats import date_format
-from django.utils.translation import get_language_info
+from django.utils.translation import get_language_info, get_supported_language_variant
 from django.utils.translation import gettext_lazy as _
 
 from backorders.domain.wishes import PRICE_DECIMALS, PRICE_DIGITS
@@ -45,7 +45,23 @@ class ChangeForm(WishForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         field = cast(forms.ChoiceField, self.fields["language"])
-        field.choices = [(code, get_language_info(code)["name_local"]) for code, _name in settings.LANGUAGES]
+        field.choices = [(code, _own_name(code, name)) for code, name in settings.LANGUAGES]
+
+
+def _own_name(code: str, name: Any) -> Any:
+    """How a language calls itself; for one that Django does not know, as the shop calls it."""
+    try:
+        return get_language_info(code)["name_local"]
+    except KeyError:
+        return name
+
+
+def _language_of(row: Subscription) -> str:
+    """The one of the shop's languages that comes nearest to what a request says."""
+    try:
+        return get_supported_language_variant(row.language or settings.LANGUAGE_CODE)
+    except LookupError:
+        return settings.LANGUAGE_CODE
 
 
 def initial_of(row: Subscription) -> dict[str, str]:
@@ -55,7 +71,7 @@ def initial_of(row: Subscription) -> dict[str, str]:
         "quantity": str(row.quantity),
         "highest_price": "" if row.highest_price is None else plain_price(row.highest_price),
         "need_by": "" if row.need_by is None else row.need_by.isoformat(),
-        "language": row.language or settings.LANGUAGE_CODE,
+        "language": _language_of(row),
     }
 
 

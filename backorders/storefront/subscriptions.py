@@ -147,7 +147,7 @@ def confirm_page(request: HttpRequest, token: str) -> HttpResponse:
 
 
 def _confirmed(request: HttpRequest, rows: list[Subscription]) -> HttpResponse:
-    return page(request, "confirmed", {"products": _products(rows), "standings": _standings(rows, standings_of(rows))})
+    return page(request, "confirmed", {"products": _products(rows), **_standings(rows, standings_of(rows))})
 
 
 # changing
@@ -169,8 +169,9 @@ def manage_page(request: HttpRequest, token: str) -> HttpResponse:
         return page(request, "no_link", status=404)
     standings = standings_of(row for rows in wishes for row in rows)
     about = {
-        "wishes": [_wish(rows, done.form, _standings(rows, standings)) for rows in wishes],
+        "wishes": [_wish(rows, done.form, standings) for rows in wishes],
         "changed": done.changed,
+        "form": done.form,
         "left": _products(done.left),
         "today": timezone.localdate().isoformat(),
     }
@@ -220,17 +221,18 @@ def _left_one(form: ChangeForm, token: str) -> list[Subscription]:
         return []
 
 
-def _standings(rows: Sequence[Subscription], standings: dict[int, Standing]) -> list[dict[str, str]]:
+def _standings(rows: Sequence[Subscription], standings: dict[int, Standing]) -> dict[str, Any]:
     """A sentence for each request that waits, with the product it is about where there are several."""
     titles = {item_id: each.title for item_id, each in describe_items([row.item for row in rows]).items()}
-    return [
-        {"title": titles.get(row.item_id, "") if len(rows) > 1 else "", "words": standing_in_words(standings[row.id])}
-        for row in rows
-        if row.id in standings
+    waiting = [(row, standings[row.id]) for row in rows if row.id in standings]
+    sentences = [
+        {"title": titles.get(row.item_id, "") if len(rows) > 1 else "", "words": standing_in_words(standing)}
+        for row, standing in waiting
     ]
+    return {"standings": sentences, "has_odds": any(standing.due for row, standing in waiting)}
 
 
-def _wish(rows: list[Subscription], form: ChangeForm | None, standings: list[dict[str, str]]) -> dict[str, Any]:
+def _wish(rows: list[Subscription], form: ChangeForm | None, standings: dict[int, Standing]) -> dict[str, Any]:
     """One request as its page shows it, with the form that was just typed where it is about this one."""
     first, products = rows[0], _products(rows)
     is_typed = form is not None and form["request"].value() == str(first.pk)
@@ -239,7 +241,7 @@ def _wish(rows: list[Subscription], form: ChangeForm | None, standings: list[dic
         "box": f"request-{first.pk}",
         "products": products,
         "currency": (products[0].currency if products else "") or conf.currency,
-        "standings": standings,
+        **_standings(rows, standings),
         "is_pending": first.state == Subscription.State.PENDING,
         "is_told": any(row.state == Subscription.State.TOLD for row in rows),
         "form": form if is_typed else ChangeForm(initial=initial_of(first)),

@@ -18,6 +18,7 @@ from backorders.services.privacy import forget_customer
 from backorders.services.retention import tidy
 from backorders.services.stock import sweep_stock
 from backorders.services.subscriptions import subscribe
+from backorders.services.supply import expect_delivery
 from backorders.services.waves import release_waves
 from tests.factories import CustomerFactory, ProductFactory, token_for, waiting_for
 from tests.hosts.models import Product
@@ -282,3 +283,16 @@ def test_more_than_twenty_others_are_too_many(client):
     answer = asked(client, red, any_of=[f"hosts.product:{other.pk}" for other in others])
     assert answer.status_code == 422
     assert "Choose at most 20 others." in answer.content.decode()
+
+
+# where somebody stands
+
+
+def test_both_pages_say_where_somebody_stands_and_what_is_due(client, red):
+    [row] = waiting_for(Product.objects.get(name="Red & Co"), email="bob@example.com", state="pending")
+    expect_delivery(product=Product.objects.get(name="Red & Co"), quantity=30, earliest=in_days(9), latest=in_days(12))
+    token = token_for(row, Purpose.CONFIRM, expires_at=timezone.now() + dt.timedelta(days=1))
+    for page in (client.post(f"/backorders/confirm/{token}/"), client.get(link(row))):
+        said = page.content.decode()
+        assert "You are number 2 in line. 30 units are due" in said and "very likely yours." in said
+        assert "It is no promise." in said
