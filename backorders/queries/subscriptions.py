@@ -67,6 +67,15 @@ def requests_behind(token: str, now: datetime | None = None) -> list[Subscriptio
     return found
 
 
+def choice_of(subscription: Subscription) -> list[Subscription]:
+    """A request and those of which one would do as well, in their order; each with its ``item.product``."""
+    if subscription.group is None:
+        return [subscription]
+    found = list(Subscription.objects.filter(group=subscription.group).select_related("item").in_line())
+    attach_products([row.item for row in found])
+    return found
+
+
 def by_choice(rows: Iterable[Subscription]) -> list[list[Subscription]]:
     """Requests as people see them: those of which one would do are one, where the first of them stands."""
     together: dict[Any, list[Subscription]] = {}

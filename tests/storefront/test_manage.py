@@ -182,6 +182,14 @@ def test_products_of_which_one_would_do_are_one_request(client):
     assert (read(first).state, read(second).state) == ("closed", "closed")
 
 
+def test_the_link_to_leave_names_all_that_one_would_be_done_with(client):
+    mugs = [ProductFactory(name=name) for name in ("Red", "Blue")]
+    subscribe(product=mugs[0], customer=CustomerFactory(email=ANA), any_of=mugs[1:])
+    where = f"/backorders/leave/{token_for(Subscription.objects.first(), Purpose.LEAVE)}/"
+    for page in (client.get(where), client.post(where), client.get(where)):
+        assert "Red" in page.content.decode() and "Blue" in page.content.decode()
+
+
 def test_what_was_told_and_what_is_not_confirmed_says_so(client, red, blue):
     Subscription.objects.filter(id=red.id).update(state="told", told_at=timezone.now())
     Subscription.objects.filter(id=blue.id).update(state="pending")
