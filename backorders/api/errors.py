@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -121,7 +122,8 @@ def numbers_of(error: BackordersError) -> dict[str, Any]:
     if isinstance(error, BelowMinimum):
         return {"state": error.state, "least": error.least}
     if isinstance(error, AlreadyInStock | NoLongerMade):
-        return {"product": sellables.identify(error.product).reference}
+        with suppress(NotSellable):  # an endpoint of the shop's own may raise these about anything
+            return {"product": sellables.identify(error.product).reference}
     return {"state": error.state} if isinstance(error, NotOrderable) else {}
 
 
