@@ -37,7 +37,7 @@ CHOICES = {
 NUMBERS_OR_NONE = ("backorder_limit", "customer_limit", "lead_days")
 """Settings whose default is ``None``: nothing is said."""
 
-SPANS_OR_NONE = ("priority_leap", "hold_for")
+SPANS_OR_NONE = ("priority_leap", "hold_for", "requests_end_after")
 """Durations that may be ``None``: turned off."""
 
 

@@ -115,6 +115,9 @@ class Settings:
     confirm_within: timedelta = timedelta(days=7)
     """A request that nobody confirmed is dropped after this time."""
 
+    requests_end_after: timedelta | None = timedelta(days=365)
+    """A request that was never served ends so long after it was made, with a last mail that names substitutes; ``None``: it waits for ever."""
+
     confirm_mail_every: timedelta = timedelta(hours=24)
     """One address gets at most one unanswered confirmation mail in this time, however often it is typed in."""
 

@@ -8,6 +8,10 @@
     │   ├── InvalidPolicy      a selling policy that is none, or that lacks what it needs
     │   ├── InvalidWindow      a date window that ends before it starts, or naive instants
     │   ├── InvalidCalendar    business days that never come, or weekdays and days that are none
+    │   ├── InvalidPrice       a price nobody could pay
+    │   ├── InvalidDay         a day that is none, has passed, or lies too far ahead
+    │   ├── InvalidLanguage    one the shop does not speak
+    │   ├── TooManyProducts    more products in one request than anybody would choose from
     │   ├── InvalidReference   a name of an order line or a receipt that is too long, empty or no text
     │   └── InvalidAddress     an e-mail address nobody could be written to
     ├── NotOrderable           the item cannot be ordered at all just now
@@ -92,6 +96,46 @@ class InvalidWindow(InvalidInput):
 
 class InvalidCalendar(InvalidInput):
     code = "invalid_calendar"
+
+
+class InvalidPrice(InvalidInput):
+    code = "invalid_price"
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+        super().__init__(
+            f"{value!r} is no highest price. Use a decimal number above 0 with at most 4 decimals, such as Decimal('19.90'), or None."
+        )
+
+
+class InvalidDay(InvalidInput):
+    """``first`` and ``last``: the days that can be chosen."""
+
+    code = "invalid_day"
+
+    def __init__(self, value: Any, *, first: date, last: date) -> None:
+        self.value = value
+        self.first = first
+        self.last = last
+        super().__init__(f"{value!r} is no day to need it by. Use a datetime.date from {first} to {last}, or None.")
+
+
+class InvalidLanguage(InvalidInput):
+    code = "invalid_language"
+
+    def __init__(self, value: Any, *, known: list[str]) -> None:
+        self.value = value
+        self.known = known
+        super().__init__(f"{value!r} is no language of this shop. Use one of: {', '.join(known)}.")
+
+
+class TooManyProducts(InvalidInput):
+    code = "too_many"
+
+    def __init__(self, *, asked: int, most: int) -> None:
+        self.asked = asked
+        self.most = most
+        super().__init__(f"{asked} products are too many for one request; choose at most {most}.")
 
 
 class InvalidReference(InvalidInput):

@@ -38,7 +38,8 @@ class SubscriptionAdmin(WithAddresses, ReadOnlyPage):
     list_select_related = ["item"]
     search_fields = ["item__object_id"]
     actions = ["close"]
-    fields = ["item_name", "masked_address", "badge", "closed_because", "quantity", "language", "time_zone"]
+    fields = ["item_name", "masked_address", "badge", "closed_because", "quantity"]
+    fields += ["highest_price", "need_until", "language", "time_zone"]
     fields += ["placed_at", "confirmed_at", "told_at", "closed_at"]
 
     def columns_to_search(self, request: HttpRequest) -> tuple[str, ...]:

@@ -7,10 +7,13 @@ from typing import Any
 from backorders.conf import conf
 from backorders.domain.availability import Availability, State
 from backorders.domain.windows import Window
+from backorders.models import Subscription
 from backorders.queries.alternatives import Substitute
 from backorders.queries.outbox import absolute
+from backorders.queries.subscriptions import Standing
 from backorders.shop import sellables
-from backorders.storefront.wording import date_in_words
+from backorders.storefront.forms import plain_price
+from backorders.storefront.wording import date_in_words, standing_in_words
 
 BUCKET = {State.IN_STOCK: "many", State.LOW_STOCK: "few"}
 
@@ -67,3 +70,33 @@ def references_of(rows: list[Any]) -> list[str]:
     """The products of some requests; those that left the shop meanwhile are left out."""
     products = [row.item.product for row in rows]
     return [sellables.identify(product).reference for product in products if product is not None]
+
+
+def request_body(row: Subscription, standing: Standing | None, others: list[Subscription]) -> dict[str, Any]:
+    """A customer's own request. ``others``: those of which one would do as well."""
+    return {
+        "id": row.pk,
+        "product": _reference_of(row),
+        "any_of": [reference for other in others if (reference := _reference_of(other))],
+        "state": row.state,
+        "quantity": row.quantity,
+        "highest_price": None if row.highest_price is None else plain_price(row.highest_price),
+        "need_by": row.need_by,
+        "language": row.language,
+        "asked_at": row.placed_at,
+        "standing": standing_body(standing) if standing else None,
+    }
+
+
+def _reference_of(row: Subscription) -> str | None:
+    return sellables.identify(row.item.product).reference if row.item.product is not None else None
+
+
+def standing_body(standing: Standing) -> dict[str, Any]:
+    return {
+        "position": standing.position,
+        "label": standing_in_words(standing),
+        "deliveries": [
+            {"units": due.units, "window": window_body(due.window), "odds": due.odds} for due in standing.dues
+        ],
+    }

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+from datetime import date
+from decimal import Decimal
 from typing import Any
 
 from django.core.exceptions import RequestDataTooBig
+from django.utils.translation import gettext as _
 from rest_framework.permissions import AllowAny
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
@@ -16,9 +19,11 @@ from backorders.api.errors import Refused, refused, with_code
 from backorders.api.parsers import ObjectParser, TooLarge
 from backorders.api.throttles import ReadThrottle
 from backorders.domain.units import whole_quantity
-from backorders.errors import BackordersError, InvalidQuantity
+from backorders.errors import BackordersError, InvalidDay, InvalidPrice, InvalidQuantity
 
 _WHOLE = re.compile(r"[0-9]{1,19}")
+_DECIMAL = re.compile(r"[0-9]{1,19}(\.[0-9]{1,19})?", re.ASCII)
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 
 
 class Endpoint(APIView):
@@ -56,3 +61,35 @@ def quantity_in_query(request: Request, name: str, *, default: int) -> int:
     if not _WHOLE.fullmatch(value):
         raise InvalidQuantity(value)
     return whole_quantity(int(value))
+
+
+def price_in(body: Any, name: str) -> Decimal | None:
+    """A price of the body: a number, or better text such as "19.90", which no program rounds. Raises ``InvalidPrice``."""
+    value = body.get(name)
+    if value is None:
+        return None
+    is_number = type(value) in (int, float) or (isinstance(value, str) and _DECIMAL.fullmatch(value))
+    if not is_number:
+        raise InvalidPrice(value)
+    return Decimal(str(value))
+
+
+def day_in(body: Any, name: str) -> date | None:
+    """A day of the body, such as "2026-06-12"."""
+    value = body.get(name)
+    if value is None:
+        return None
+    try:
+        if isinstance(value, str) and _DAY.fullmatch(value):
+            return date.fromisoformat(value)
+    except ValueError:
+        pass
+    raise Refused(_("Use a day such as 2026-06-12."), code=InvalidDay.code, field=name)
+
+
+def texts_in(body: Any, name: str) -> list[str]:
+    """A list of texts of the body; empty where nothing is said."""
+    values = body.get(name, [])
+    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+        raise Refused(f"“{name}” has to be a list of texts.", code="invalid", field=name)
+    return values

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -18,7 +19,10 @@ from backorders.errors import (
     BelowMinimum,
     HoldLost,
     InvalidAddress,
+    InvalidDay,
     InvalidInput,
+    InvalidLanguage,
+    InvalidPrice,
     InvalidQuantity,
     InvalidToken,
     LimitReached,
@@ -26,7 +30,9 @@ from backorders.errors import (
     NotOrderable,
     NotSellable,
     StockUnreadable,
+    TooManyProducts,
 )
+from backorders.shop import sellables
 from backorders.storefront.wording import promise_in_words
 
 STATUS: dict[type[BackordersError], int] = {
@@ -47,6 +53,10 @@ FIELD: dict[type[BackordersError], str] = {
     BelowMinimum: "quantity",
     InvalidAddress: "email",
     InvalidQuantity: "quantity",
+    InvalidPrice: "highest_price",
+    InvalidDay: "need_by",
+    InvalidLanguage: "language",
+    TooManyProducts: "any_of",
     InvalidToken: "token",
 }
 
@@ -85,6 +95,14 @@ def sentence(error: BackordersError) -> str:
         return _("No product is sold here under this reference.")
     if isinstance(error, InvalidQuantity):
         return _("Use a whole number from %(least)s to %(most)s.") % {"least": error.least, "most": f"{MOST_UNITS:,}"}
+    if isinstance(error, InvalidPrice):
+        return _("Use a price above 0 with at most 4 decimals, such as 19.90.")
+    if isinstance(error, InvalidDay):
+        return _("Choose a day from %(first)s to %(last)s.") % {"first": error.first, "last": error.last}
+    if isinstance(error, InvalidLanguage):
+        return _("Use one of: %(known)s.") % {"known": ", ".join(error.known)}
+    if isinstance(error, TooManyProducts):
+        return _("Choose at most %(most)s others.") % {"most": error.most}
     if isinstance(error, LimitReached):
         numbers = {"asked": error.asked, "possible": error.possible}
         return _("%(asked)s were asked for, %(possible)s can be ordered.") % numbers
@@ -98,7 +116,7 @@ def sentence(error: BackordersError) -> str:
 
 
 def numbers_of(error: BackordersError) -> dict[str, Any]:
-    """What an order could be instead."""
+    """What an order could be instead, or of which product of several the answer is true."""
     if isinstance(error, LimitReached):
         window = error.window if isinstance(error.window, Window) else None
         by = promise_in_words(window) if window else None
@@ -108,6 +126,9 @@ def numbers_of(error: BackordersError) -> dict[str, Any]:
         return {"state": error.state, "least": error.least}
     if isinstance(error, HoldLost):
         return {"state": error.state, "reason": error.reason}
+    if isinstance(error, AlreadyInStock | NoLongerMade):
+        with suppress(NotSellable):  # an endpoint of the shop's own may raise these about anything
+            return {"product": sellables.identify(error.product).reference}
     return {"state": error.state} if isinstance(error, NotOrderable) else {}
 
 

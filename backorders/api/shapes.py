@@ -7,9 +7,12 @@ from rest_framework import serializers
 from backorders.api.schema import one_of
 from backorders.domain.alternatives import Reason
 from backorders.domain.availability import State
+from backorders.domain.chances import Odds
 from backorders.domain.windows import Confidence, Source
 from backorders.errors import MOST_UNITS
-from backorders.services.subscriptions import Next
+from backorders.models import Subscription
+from backorders.models.subscriptions import LIVE
+from backorders.services.subscriptions import MOST_CHOICES, Next
 
 FOR_SALE = ("none", "few", "many")
 
@@ -86,6 +89,20 @@ class BackordersSubscribe(serializers.Serializer):
         required=False, help_text="Where to write; signed-in customers may leave it out when the shop knows theirs."
     )
     quantity = serializers.IntegerField(default=1, min_value=1, max_value=MOST_UNITS)
+    highest_price = serializers.CharField(
+        required=False, allow_null=True, help_text="A decimal number; nobody is told while it costs more."
+    )
+    need_by = serializers.DateField(
+        required=False,
+        allow_null=True,
+        help_text="The last day of use, in `time_zone`. After it one last mail names substitutes.",
+    )
+    any_of = serializers.ListField(
+        child=serializers.CharField(help_text=REFERENCE),
+        required=False,
+        max_length=MOST_CHOICES,
+        help_text="Products of which one would do as well.",
+    )
     time_zone = serializers.CharField(
         required=False, help_text="Such as `Europe/Brussels`; one nobody knows is left out."
     )
@@ -106,6 +123,50 @@ class BackordersToken(serializers.Serializer):
 class BackordersRequests(serializers.Serializer):
     state = serializers.ChoiceField(["waiting", "closed"])
     products = serializers.ListField(child=serializers.CharField(), help_text="The products it was about.")
+
+
+class BackordersDue(serializers.Serializer):
+    units = serializers.IntegerField(help_text="Of one delivery, those that nobody in the queue is owed.")
+    window = BackordersWindow()
+    odds = serializers.ChoiceField(
+        [one.value for one in Odds],
+        allow_null=True,
+        help_text="That enough of them are left; null where nobody can say.",
+    )
+
+
+class BackordersStanding(serializers.Serializer):
+    """An estimate, never a promise."""
+
+    position = serializers.IntegerField(allow_null=True, help_text="From 1; null where lots are drawn.")
+    label = serializers.CharField(help_text="All of it in words of the request's language.")  # type: ignore[assignment]
+    deliveries = serializers.ListField(child=BackordersDue(), help_text="In the order in which they come.")
+
+
+class BackordersOwnRequest(serializers.Serializer):
+    id = serializers.IntegerField()
+    product = serializers.CharField(allow_null=True, help_text=f"{REFERENCE} Null when it has left the shop.")
+    any_of = serializers.ListField(child=serializers.CharField(), help_text="Products of which one would do as well.")
+    state = serializers.ChoiceField([one for one in Subscription.State.values if one in LIVE])
+    quantity = serializers.IntegerField()
+    highest_price = serializers.CharField(allow_null=True, help_text="A decimal number.")
+    need_by = serializers.DateField(allow_null=True)
+    language = serializers.CharField(help_text="Of our mails; empty: the shop's own.")
+    asked_at = serializers.DateTimeField()
+    standing = BackordersStanding(allow_null=True, help_text="Null while it does not wait in line.")
+
+
+class BackordersOwnRequests(serializers.Serializer):
+    results = BackordersOwnRequest(many=True)
+
+
+class BackordersChange(serializers.Serializer):
+    """What is left out stays as it is; null takes it back."""
+
+    quantity = serializers.IntegerField(required=False, min_value=1, max_value=MOST_UNITS)
+    highest_price = serializers.CharField(required=False, allow_null=True, help_text="A decimal number.")
+    need_by = serializers.DateField(required=False, allow_null=True)
+    language = serializers.CharField(required=False, help_text="One of the shop's `LANGUAGES`.")
 
 
 class BackordersAlternative(serializers.Serializer):

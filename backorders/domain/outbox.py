@@ -22,6 +22,7 @@ class MailKind(StrEnum):
     CONFIRM_SUBSCRIPTION = "confirm_subscription"
     BACK_IN_STOCK = "back_in_stock"
     HELD = "held"
+    REQUEST_ENDED = "request_ended"
     BACKORDER_PLACED = "backorder_placed"
     BACKORDER_FILLED = "backorder_filled"
 
@@ -80,6 +81,7 @@ PRIORITY = {
     MailKind.BACKORDER_FILLED: URGENT,
     MailKind.BACK_IN_STOCK: BULK,
     MailKind.HELD: BULK,
+    MailKind.REQUEST_ENDED: BULK,
 }
 
 OF_A_RETURN = (MailKind.BACK_IN_STOCK, MailKind.HELD)

@@ -15,6 +15,7 @@ class Purpose(StrEnum):
 
     CONFIRM = "confirm"
     LEAVE = "leave"
+    """Opens the page to change requests as well: one secret a mail is enough."""
     HOLD = "hold"
 
 

@@ -19,6 +19,7 @@ class OutgoingMail(models.Model):
         CONFIRM_SUBSCRIPTION = MailKind.CONFIRM_SUBSCRIPTION.value, _("please confirm")
         BACK_IN_STOCK = MailKind.BACK_IN_STOCK.value, _("back in stock")
         HELD = MailKind.HELD.value, _("back in stock, held for the reader")
+        REQUEST_ENDED = MailKind.REQUEST_ENDED.value, _("request ended")
         BACKORDER_PLACED = MailKind.BACKORDER_PLACED.value, _("backorder taken")
         BACKORDER_FILLED = MailKind.BACKORDER_FILLED.value, _("backorder ready")
 
@@ -82,6 +83,9 @@ class OutgoingMail(models.Model):
             ),
             models.UniqueConstraint(
                 fields=["subscription", "restock"], condition=~Q(state="cancelled"), name="backorders_told_once"
+            ),
+            models.UniqueConstraint(
+                fields=["subscription"], condition=Q(kind="request_ended"), name="backorders_last_mail_once"
             ),
         ]
         indexes = [

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime, timedelta, tzinfo
 
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from backorders.domain.tokens import Purpose
+from backorders.domain.windows import zone_named
+from backorders.domain.wishes import PRICE_DECIMALS, PRICE_DIGITS, last_day_before
 from backorders.models.stock import StockItem
 from backorders.models.waves import Restock
 
@@ -34,6 +37,21 @@ class SubscriptionQuerySet(models.QuerySet["Subscription"]):
     def close(self, because: Subscription.Closed, now: datetime) -> int:
         return self.live().update(state=Subscription.State.CLOSED, closed_because=because, closed_at=now)
 
+    def outlasted(self, now: datetime, *, longest: timedelta | None) -> SubscriptionQuerySet:
+        """Those who wait in vain: their last day is over, or they asked longer ago than ``longest``."""
+        is_old = Q() if longest is None else Q(placed_at__lt=now - longest)
+        is_over = Q(need_until__lte=now)
+        return self.waiting().filter(is_over | is_old if is_old else is_over)
+
+    def with_choice(self) -> SubscriptionQuerySet:
+        """These, and the others of those that are one of several products somebody would take.
+
+        They are read first (one query): with lists of keys a database finds the rows by its indexes.
+        """
+        chosen = list(self.order_by().values_list("id", "group"))
+        these, groups = Q(id__in=[row_id for row_id, _ in chosen]), {group for _, group in chosen} - {None}
+        return Subscription.objects.filter(these | Q(group__in=groups) if groups else these)
+
     def in_line(self) -> SubscriptionQuerySet:
         """Those who asked first come first; the id makes the order total."""
         return self.order_by("placed_at", "id")
@@ -55,6 +73,8 @@ class Subscription(models.Model):
         LEFT = "left", _("left")
         BY_STAFF = "staff", _("closed by staff")
         EXPIRED = "expired", _("never confirmed")
+        TOO_LATE = "too_late", _("needed it by an earlier day")
+        IN_VAIN = "in_vain", _("waited as long as requests last")
         UNDELIVERABLE = "undeliverable", _("mail could not be delivered")
 
     item = models.ForeignKey(StockItem, on_delete=models.CASCADE, related_name="subscriptions", verbose_name=_("item"))
@@ -69,6 +89,15 @@ class Subscription(models.Model):
         verbose_name=_("customer"),
     )
     quantity = models.PositiveIntegerField(_("units wanted"), default=1)
+    highest_price = models.DecimalField(
+        _("highest price"), max_digits=PRICE_DIGITS, decimal_places=PRICE_DECIMALS, null=True, blank=True
+    )
+    need_until = models.DateTimeField(
+        _("needed until"), null=True, blank=True, help_text=_("The end of the last day on which it is still of use.")
+    )
+    group = models.UUIDField(
+        null=True, editable=False, help_text="Equal for the requests of somebody who wants any one of several products."
+    )
     language = models.CharField(_("language"), max_length=16, blank=True, default="")
     time_zone = models.CharField(_("time zone"), max_length=64, blank=True, default="")
     state = models.CharField(_("state"), max_length=10, choices=State, default=State.PENDING)
@@ -106,6 +135,8 @@ class Subscription(models.Model):
             models.Index(fields=["item", "placed_at", "id"], condition=Q(state="waiting"), name="backorders_waiting"),
             models.Index(fields=["item", "told_at"], condition=Q(state="told"), name="backorders_told"),
             models.Index(fields=["email_key"], condition=Q(state="pending"), name="backorders_pending"),
+            # Only the few who chose among products: whoever is told of one, buys one or leaves speaks for the others.
+            models.Index(fields=["group"], condition=Q(group__isnull=False), name="backorders_any_of"),
             # What waves learn from: of a long table, only the few who were told and bought.
             models.Index(
                 fields=["restock"],
@@ -116,6 +147,16 @@ class Subscription(models.Model):
 
     def __str__(self) -> str:
         return f"{self.item_id} · {self.get_state_display()}"
+
+    @property
+    def zone(self) -> tzinfo:
+        """The reader's time zone; the shop's, where nobody said."""
+        return zone_named(self.time_zone) or timezone.get_default_timezone()
+
+    @property
+    def need_by(self) -> date | None:
+        """The last day on which it is still of use, in the reader's time zone."""
+        return None if self.need_until is None else last_day_before(self.need_until, self.zone)
 
 
 class SubscriptionToken(models.Model):

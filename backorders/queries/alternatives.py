@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.db.models import Q
 from django.utils import timezone
 
 from backorders.domain.alternatives import Candidate, Reason, rank
@@ -13,7 +15,7 @@ from backorders.domain.availability import Availability
 from backorders.models import Alternative, StockItem
 from backorders.models.stock import attach_products
 from backorders.queries.availability import availability_for
-from backorders.shop import Described, Sellable, sellables
+from backorders.shop import Adapter, Described, Sellable, sellables
 
 _LOOK_AT = 60
 """How many products of a category are looked at; those with stock come first."""
@@ -35,24 +37,39 @@ def alternatives_to(
     Its successor first, then those picked by hand in their order, then its category by nearness of price. Never the
     product itself, never a hidden one, never one that is not on the shelf.
     """
-    me = sellables.identify(product)
-    item = StockItem.objects.of(me).first()
-    picked = _picked(item) if item else []
-    same = [(Reason.SAME_CATEGORY, other) for other in _same_category(me)]
-    products = {other: None for _, other in [*picked, *same] if other != product}
-    answers = availability_for(products, now=now or timezone.now())
-    here = [other for other in products if answers[other].for_sale.covers(quantity)]
-    described = _described([product, *here])
+    return alternatives_for([product], limit=limit, quantity=quantity, now=now)[product]
+
+
+def alternatives_for(
+    products: Iterable[Any], *, limit: int = 4, quantity: int = 1, now: datetime | None = None
+) -> dict[Any, list[Substitute]]:
+    """The same for many products at once: a few queries, and one for each of their categories."""
+    products = list(dict.fromkeys(products))
+    mine = dict(zip(products, sellables.identify_many(products), strict=True))
+    picked, same = _picked(mine), _same_category(mine)
+    offers = {product: [*picked[product], *same[product]] for product in products}
+    others = list(dict.fromkeys(other for offer in offers.values() for _, other in offer))
+    answers = availability_for(others, now=now or timezone.now())
+    here = [other for other in others if answers[other].for_sale.covers(quantity)]
+    described = _described(list(dict.fromkeys([*products, *here])))
+    return {
+        product: [
+            Substitute(product=c.key, reason=c.reason, availability=answers[c.key], described=described[c.key])
+            for c in _ranked(product, offers[product], described, set(here))[:limit]
+        ]
+        for product in products
+    }
+
+
+def _ranked(
+    product: Any, offers: list[tuple[Reason, Any]], described: dict[Any, Described], here: set[Any]
+) -> list[Candidate]:
     candidates = [
         Candidate(key=other, reason=reason, place=place, price=described[other].price)
-        for place, (reason, other) in enumerate(picked + same)
-        if other in described and other != product
+        for place, (reason, other) in enumerate(offers)
+        if other in here and other in described and other != product
     ]
-    best = rank(_by_price_only(candidates), price=described[product].price if product in described else None)
-    return [
-        Substitute(product=c.key, reason=c.reason, availability=answers[c.key], described=described[c.key])
-        for c in best[:limit]
-    ]
+    return rank(_by_price_only(candidates), price=described[product].price if product in described else None)
 
 
 def _by_price_only(candidates: list[Candidate]) -> list[Candidate]:
@@ -63,29 +80,51 @@ def _by_price_only(candidates: list[Candidate]) -> list[Candidate]:
     ]
 
 
-def _picked(item: StockItem) -> list[tuple[Reason, Any]]:
-    rows = list(Alternative.objects.filter(item=item).select_related("substitute"))
-    substitutes = [row.substitute for row in rows]
-    successor = item.successor
-    attach_products([*substitutes, successor] if successor else substitutes)
-    products = [(Reason.SUCCESSOR, successor.product)] if successor else []
-    products += [(Reason.PICKED, substitute.product) for substitute in substitutes]
-    known = [(reason, product) for reason, product in products if product is not None]
-    return [(reason, product) for reason, product in known if _is_visible(product)]
+def _picked(mine: dict[Any, Sellable]) -> dict[Any, list[tuple[Reason, Any]]]:
+    """The successor, and what people picked, of each product."""
+    wanted = Q()
+    for sellable in mine.values():
+        wanted |= Q(content_type_id=sellable.content_type_id, object_id=sellable.object_id)
+    items = {
+        (item.content_type_id, item.object_id): item
+        for item in (StockItem.objects.filter(wanted).select_related("successor") if mine else [])
+    }
+    rows = list(Alternative.objects.filter(item__in=items.values()).select_related("substitute")) if items else []
+    successors = [item.successor for item in items.values() if item.successor]
+    attach_products([*(row.substitute for row in rows), *successors])
+    found: dict[Any, list[tuple[Reason, Any]]] = {}
+    for product, sellable in mine.items():
+        item = items.get((sellable.content_type_id, sellable.object_id))
+        first = [(Reason.SUCCESSOR, item.successor.product)] if item and item.successor else []
+        picked = [(Reason.PICKED, row.substitute.product) for row in rows if item and row.item_id == item.id]
+        found[product] = [(reason, other) for reason, other in [*first, *picked] if other is not None]
+    visible = _visible({other for offer in found.values() for _, other in offer})
+    return {product: [each for each in offer if each[1] in visible] for product, offer in found.items()}
 
 
-def _is_visible(product: Any) -> bool:
-    sellable = sellables.identify(product)
-    return sellable.pk in sellable.adapter.visible([sellable.pk])
+def _visible(products: set[Any]) -> set[Any]:
+    named = {product: sellables.identify(product) for product in products}
+    by_adapter: dict[Adapter, list[Any]] = {}
+    for sellable in named.values():
+        by_adapter.setdefault(sellable.adapter, []).append(sellable.pk)
+    seen = {adapter: adapter.visible(pks) for adapter, pks in by_adapter.items()}
+    return {product for product, sellable in named.items() if sellable.pk in seen[sellable.adapter]}
 
 
-def _same_category(me: Sellable) -> list[Any]:
-    key = me.adapter.group_key([me.pk]).get(me.pk)
-    if key is None:
-        return []
-    members = [pk for pk in me.adapter.members(key, limit=_LOOK_AT) if pk != me.pk]
-    found = me.adapter.find(members)
-    return [found[pk] for pk in members if pk in found]
+def _same_category(mine: dict[Any, Sellable]) -> dict[Any, list[tuple[Reason, Any]]]:
+    by_adapter: dict[Adapter, dict[Any, Any]] = {}
+    for product, sellable in mine.items():
+        by_adapter.setdefault(sellable.adapter, {})[sellable.pk] = product
+    found: dict[Any, list[tuple[Reason, Any]]] = {product: [] for product in mine}
+    for adapter, products in by_adapter.items():
+        groups = adapter.group_key(list(products))
+        members = {key: adapter.members(key, limit=_LOOK_AT) for key in set(groups.values())}
+        others = adapter.find({pk for pks in members.values() for pk in pks}) if members else {}
+        for pk, key in groups.items():
+            found[products[pk]] = [
+                (Reason.SAME_CATEGORY, others[other]) for other in members[key] if other != pk and other in others
+            ]
+    return found
 
 
 def _described(products: list[Any]) -> dict[Any, Described]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import Enum
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from django.db.models import Count, IntegerField, OuterRef, Q, Subquery
+from django.db.models import Count, IntegerField, OuterRef, Q, Subquery, prefetch_related_objects
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
@@ -18,12 +18,14 @@ from backorders.domain.allocation import Fill, Holding, Rule, Waiting
 from backorders.domain.promises import (
     Claim,
     Free,
+    Horizon,
     Lead,
     Part,
     Promised,
     Standing,
     Supply,
     horizon_of,
+    not_before_release,
     order_promise,
     promises_of,
 )
@@ -32,7 +34,7 @@ from backorders.domain.windows import NO_DATE, OVERDUE, Confidence, Promise, Win
 from backorders.models import Allocation, Backorder, Delivery, StockItem
 from backorders.models import Promise as PromiseRow
 from backorders.models.backorders import NEEDS, BackorderQuerySet
-from backorders.queries.availability import availability_of, looks_at, shop_today, terms_of_item
+from backorders.queries.availability import availability_of, looks_at, shop_today, terms_of_item, with_category_terms
 from backorders.queries.calendars import shop_calendar, working_day_of
 from backorders.queries.stock import item_of
 from backorders.queries.supply import Coming, coming_for
@@ -270,6 +272,33 @@ def free_in_deliveries(item: StockItem, *, now: datetime) -> list[Free]:
     standing = standing_of(item, now=now)
     behind = item.queued_units - standing.horizon.pinned - standing.on_shelf
     return list(standing.horizon.free_by_delivery(max(0, behind)))
+
+
+class Arrival(NamedTuple):
+    """``units`` of one delivery that nobody in the queue is owed, and when they can be here."""
+
+    units: int
+    window: Window
+
+
+def free_arrivals(items: Iterable[StockItem], *, now: datetime) -> dict[int, list[Arrival]]:
+    """What the queue leaves of the deliveries of many items, by item id, in the order in which they come (four queries).
+
+    Only what is dated and not late; deliveries of which nothing is left are left out.
+    """
+    items, today = list(items), shop_today(now)
+    with_category_terms(items)
+    prefetch_related_objects(items, "supplier")
+    coming = coming_for([item.id for item in items], today=today)
+    return {item.id: list(_free_of(item, coming[item.id].horizon, today)) for item in items}
+
+
+def _free_of(item: StockItem, horizon: Horizon, today: date) -> Iterator[Arrival]:
+    owed = max(0, item.queued_units - horizon.pinned - shelf_balance(item))
+    for supply, free in zip(horizon.supplies, horizon.free_by_delivery(owed), strict=True):
+        window = not_before_release(supply.window, _released_on(item), today=today)
+        if free.free and isinstance(window, Window):
+            yield Arrival(free.free, window)
 
 
 def _released_on(item: StockItem) -> date | None:

@@ -6,8 +6,10 @@ import email.policy
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any
 from urllib.parse import urljoin, urlsplit
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import django
@@ -25,6 +27,7 @@ from backorders.domain.headers import one_line
 from backorders.domain.outbox import OF_A_RETURN, MailKind, MailState
 from backorders.domain.tokens import Purpose
 from backorders.domain.windows import zone_named
+from backorders.domain.wishes import pays
 from backorders.models import (
     Backorder,
     Hold,
@@ -37,6 +40,7 @@ from backorders.models import (
 )
 from backorders.models.outbox import ALL
 from backorders.models.stock import attach_products
+from backorders.queries.alternatives import Substitute, alternatives_for
 from backorders.queries.availability import availability_of_items
 from backorders.queries.backorders import Place, orders_of, places_of_lines, units_kept
 from backorders.queries.clock import database_now
@@ -49,7 +53,7 @@ DOORS: dict[MailKind, tuple[Purpose, ...]] = {
     MailKind.BACK_IN_STOCK: (Purpose.LEAVE,),
     MailKind.HELD: (Purpose.LEAVE, Purpose.HOLD),
 }
-"""Which secret links a kind of mail carries. Whoever confirms keeps a way out in the same mail."""
+"""Which secret links a kind of mail carries. Whoever confirms keeps a way out in the same mail, which also opens the page to change it."""
 
 Tokens = Mapping[Purpose, str]
 
@@ -83,6 +87,14 @@ class Facts:
     """Availability as those find it for whom units are put aside, all together."""
     holds: dict[int, Hold]
     """What is put aside, by request."""
+    told_of_another: frozenset[int]
+    """Requests whose reader was told of another product that would do, and still has that chance."""
+    asked_again: frozenset[tuple[int, str]]
+    """Item and mailbox of requests that are live, where others of the same have ended."""
+    choices: dict[int, list[StockItem]]
+    """All products that would have done, by the ended request a mail hangs on."""
+    substitutes: dict[int, list[Substitute]]
+    """What can be bought instead, best first, by the item of an ended request."""
     now: datetime
 
     def hold_of(self, mail: OutgoingMail) -> Hold | None:
@@ -103,6 +115,9 @@ def facts_for(mails: list[OutgoingMail], now: datetime) -> Facts:
     orders = orders_of([line for line in filled if line.fill == Fill.WHOLE_ORDER])
     items = {item.id: item for item in map(item_of, mails)}
     items |= {line.item_id: line.item for order in orders.values() for line in order if line.item_id not in items}
+    ended = [mail.subscription for mail in mails if mail.subscription and mail.kind == MailKind.REQUEST_ENDED]
+    choices = _choices_of(ended) if ended else {}
+    items |= {item.id: item for choice in choices.values() for item in choice if item.id not in items}
     attach_products(items.values())
     keys = {recipient_of(mail).email_key for mail in mails}
     asked = {recipient_of(mail).email_key for mail in mails if mail.kind == MailKind.CONFIRM_SUBSCRIPTION}
@@ -120,6 +135,10 @@ def facts_for(mails: list[OutgoingMail], now: datetime) -> Facts:
         to_tell=_units_to_tell([line.id for line in filled]) if filled else {},
         to_holders=_to_holders([item_of(mail) for mail in held], now),
         holds={hold.subscription_id: hold for hold in holds},
+        told_of_another=_told_of_another([mail.subscription for mail in mails if mail.subscription]),
+        asked_again=_asked_again(ended) if ended else frozenset(),
+        choices={row_id: [items[item.id] for item in choice] for row_id, choice in choices.items()},
+        substitutes=_substitutes_of({items[row.item_id] for row in ended}, now) if ended else {},
         now=now,
     )
 
@@ -127,6 +146,43 @@ def facts_for(mails: list[OutgoingMail], now: datetime) -> Facts:
 def _to_holders(items: list[StockItem], now: datetime) -> dict[int, Availability]:
     once = {item.id: item for item in items}
     return availability_of_items(once.values(), now, to_holders=True)
+
+
+def _choices_of(ended: list[Subscription]) -> dict[int, list[StockItem]]:
+    """The products of which one would have done, the one the mail hangs on first (one query, where anybody chose at all)."""
+    others: dict[UUID | None, list[Subscription]] = {row.group: [] for row in ended if row.group}
+    if others:
+        for other in Subscription.objects.filter(group__in=others).select_related("item").order_by("id"):
+            others[other.group].append(other)
+    return {
+        row.id: [row.item, *(other.item for other in others.get(row.group, []) if other.item_id != row.item_id)]
+        for row in ended
+    }
+
+
+def _asked_again(ended: list[Subscription]) -> frozenset[tuple[int, str]]:
+    same = {"item__in": {row.item_id for row in ended}, "email_key__in": {row.email_key for row in ended}}
+    return frozenset(Subscription.objects.live().filter(**same).values_list("item_id", "email_key"))
+
+
+def _substitutes_of(items: set[StockItem], now: datetime) -> dict[int, list[Substitute]]:
+    products = {item.id: item.product for item in items if item.product is not None}
+    found = alternatives_for(products.values(), limit=_LOOK_AT, now=now)
+    return {item_id: found[product] for item_id, product in products.items()}
+
+
+_LOOK_AT, _NAMED = 20, 3
+"""So many substitutes are looked at, to find so many that are there in the number that was asked for."""
+
+
+def _told_of_another(requests: list[Subscription]) -> frozenset[int]:
+    """Of two that were told at the same moment, the one that stands first goes on (one query, where anybody chose at all)."""
+    groups = {row.group for row in requests if row.group}
+    if not groups:
+        return frozenset()
+    told = Subscription.objects.filter(group__in=groups, state=Subscription.State.TOLD)
+    first = dict(told.order_by("-told_at", "-id").values_list("group", "id"))
+    return frozenset(row.id for row in requests if first.get(row.group, row.id) != row.id)
 
 
 def _units_to_tell(backorder_ids: list[int]) -> dict[int, int]:
@@ -163,6 +219,8 @@ def verdict_on(mail: OutgoingMail, facts: Facts) -> Verdict:
         return _if(recipient_of(mail).email_key in facts.unconfirmed, "already answered")
     if mail.kind in OF_A_RETURN:
         return _verdict_on_return(mail, facts)
+    if mail.kind == MailKind.REQUEST_ENDED:
+        return _verdict_on_the_end(mail, facts)
     assert mail.backorder is not None  # noqa: S101 - the kind says so
     if mail.kind == MailKind.BACKORDER_FILLED:
         return _verdict_on_arrival(mail, mail.backorder, facts)
@@ -194,7 +252,25 @@ def _verdict_on_return(mail: OutgoingMail, facts: Facts) -> Verdict:
         return _if(False, "nothing is put aside any more")
     answers = facts.to_holders if mail.kind == MailKind.HELD else facts.availability
     answer = answers.get(subscription.item_id)
-    return _if(answer is not None and answer.for_sale.covers(subscription.quantity), "the shelf is empty again")
+    if answer is None or not answer.for_sale.covers(subscription.quantity):
+        return _if(False, "the shelf is empty again")
+    if not pays(subscription.highest_price, facts.described[subscription.item_id].price):
+        return _if(False, "it costs more than the highest price")
+    if subscription.need_until is not None and subscription.need_until <= facts.now:
+        return _if(False, "it was needed by an earlier day")
+    return _if(subscription.id not in facts.told_of_another, "told of another product that would do")
+
+
+IN_VAIN = (Subscription.Closed.TOO_LATE, Subscription.Closed.IN_VAIN)
+
+
+def _verdict_on_the_end(mail: OutgoingMail, facts: Facts) -> Verdict:
+    """Whoever was forgotten has no address any more, and whoever has asked again waits."""
+    subscription = mail.subscription
+    assert subscription is not None  # noqa: S101 - the kind says so
+    if not subscription.email or subscription.closed_because not in IN_VAIN:
+        return _if(False, "nobody waited in vain")
+    return _if((subscription.item_id, subscription.email_key) not in facts.asked_again, "asked again")
 
 
 def _if(is_true: bool, otherwise: str) -> Verdict:
@@ -324,6 +400,7 @@ def context_for(mail: OutgoingMail, facts: Facts, *, tokens: Tokens) -> dict[str
     described = facts.described[recipient.item_id]
     context: dict[str, Any] = {
         "mail": Watched(mail),
+        "quantity": recipient.quantity,
         "product": described,
         "product_url": absolute(described.url),
         "image_url": absolute(described.image),
@@ -336,9 +413,13 @@ def context_for(mail: OutgoingMail, facts: Facts, *, tokens: Tokens) -> dict[str
     if (held_until := facts.held_until(mail)) is not None:
         context["held_until"] = held_until
     context |= {f"{door}_url": absolute(reverse(f"backorders:{door}", args=[token])) for door, token in tokens.items()}
+    if leave := tokens.get(Purpose.LEAVE):
+        context["manage_url"] = absolute(reverse("backorders:manage", args=[leave]))
     if mail.kind == MailKind.CONFIRM_SUBSCRIPTION:
         together = confirmed_together(mail.subscription)  # type: ignore[arg-type]
         context["products"] = list(describe_items([row.item for row in together]).values())
+    if mail.kind == MailKind.REQUEST_ENDED:
+        context |= _what_ended(mail.subscription, facts)  # type: ignore[arg-type]
     if mail.backorder is not None:
         context |= {
             "backorder": mail.backorder,
@@ -348,6 +429,31 @@ def context_for(mail: OutgoingMail, facts: Facts, *, tokens: Tokens) -> dict[str
         }
         context |= _order_in_one_mail(mail.backorder, facts)
     return context
+
+
+def _what_ended(request: Subscription, facts: Facts) -> dict[str, Any]:
+    """``last_day`` is set where one was named. Substitutes are those that are there in the number asked for."""
+    titles = [facts.described[item.id].title for item in facts.choices[request.id] if item.id in facts.described]
+    best = (each for each in facts.substitutes.get(request.item_id, []) if _is_enough(each, request))
+    return {
+        "titles": titles,
+        "others": len(titles) - 1,
+        "last_day": request.need_by if request.closed_because == Subscription.Closed.TOO_LATE else None,
+        "asked_on": request.placed_at.astimezone(request.zone).date(),
+        "substitutes": [
+            {
+                "product": each.described,
+                "product_url": absolute(each.described.url),
+                "image_url": absolute(each.described.image),
+            }
+            for each in islice(best, _NAMED)
+        ],
+    }
+
+
+def _is_enough(substitute: Substitute, request: Subscription) -> bool:
+    is_affordable = pays(request.highest_price, substitute.described.price)
+    return is_affordable and substitute.availability.for_sale.covers(request.quantity)
 
 
 def _order_in_one_mail(line: Backorder, facts: Facts) -> dict[str, Any]:

@@ -89,6 +89,8 @@ def _request(row: Subscription, titles: dict[int, str]) -> dict[str, Any]:
         "product": titles.get(row.item_id, ""),
         "email": row.email,
         "units": row.quantity,
+        "highest_price": None if row.highest_price is None else str(row.highest_price),
+        "need_by": _iso(row.need_by),
         "language": row.language,
         "time_zone": row.time_zone,
         "state": row.state,

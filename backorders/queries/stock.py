@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from backorders.domain.availability import for_sale
@@ -46,9 +47,31 @@ def units_for_sale(item: StockItem, shelf: Reading, now: datetime) -> Reading:
     return None if units.is_unlimited else units.value
 
 
+def price_of(item: StockItem) -> Decimal | None:
+    """What the shop asks for it now (one query); ``None`` where the shop says no price."""
+    adapter = adapter_of(item)
+    keys = list(adapter.keys_from_texts([item.object_id]).values()) if adapter else []
+    described = adapter.describe(keys) if adapter and keys else {}
+    return next((each.price for each in described.values()), None)
+
+
 def item_of(product: Any) -> StockItem | None:
     """The anchor of a product, or ``None`` when we never touched it."""
     return StockItem.objects.of(sellables.identify(product)).first()
+
+
+def titles_of(products: Iterable[Any]) -> dict[str, str]:
+    """How the shop calls some products, by reference and in their order (one query a model); vanished ones are left out."""
+    named = sellables.identify_many(products)
+    by_adapter: dict[Adapter, list[Any]] = {}
+    for sellable in named:
+        by_adapter.setdefault(sellable.adapter, []).append(sellable.pk)
+    described = {adapter: adapter.describe(pks) for adapter, pks in by_adapter.items()}
+    return {
+        sellable.reference: described[sellable.adapter][sellable.pk].title
+        for sellable in named
+        if sellable.pk in described[sellable.adapter]
+    }
 
 
 def describe_items(items: Iterable[StockItem]) -> dict[int, Described]:

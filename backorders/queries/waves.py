@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Count, FloatField, Max, Q, Sum
+from django.db.models import Count, Exists, FloatField, Max, OuterRef, Q, Sum
 from django.db.models.functions import Cast
 from django.utils.crypto import salted_hmac
 
@@ -29,6 +29,7 @@ from backorders.domain.waves import (
 )
 from backorders.models import OutgoingMail, Restock, StockEvent, StockItem, Subscription, Wave
 from backorders.models.subscriptions import SubscriptionQuerySet
+from backorders.queries.stock import price_of
 
 _MOST = 2000
 """How many past waves are learned from; the newest count."""
@@ -36,10 +37,20 @@ _MOST = 2000
 _ON_ITS_WAY = (MailState.QUEUED, MailState.LEASED, MailState.SENDING)
 
 
-def may_be_told(item_id: int | None, units: Units, now: datetime) -> SubscriptionQuerySet:
-    """Those who wait, want no more than there is, and were not told of this item a short while ago."""
+def may_be_told(item: StockItem, units: Units, now: datetime) -> SubscriptionQuerySet:
+    """Those who wait, want no more than there is, and were not told of this item a short while ago.
+
+    Nobody whose highest price lies below the present one (it is read now, with one query), whose last day is over, or who
+    has just been told of another product that would do.
+    """
     rested = Q(told_at=None) | Q(told_at__lte=now - conf.tell_again_after)
-    people = Subscription.objects.waiting().filter(rested, item_id=item_id)
+    in_time = Q(need_until=None) | Q(need_until__gt=now)
+    has_a_chance = Subscription.objects.filter(group=OuterRef("group"), state=Subscription.State.TOLD)
+    people = Subscription.objects.waiting().filter(
+        rested, in_time, Q(group=None) | ~Exists(has_a_chance), item_id=item.id
+    )
+    if (price := price_of(item)) is not None:
+        people = people.filter(Q(highest_price=None) | Q(highest_price__gte=price))
     return people if units.is_unlimited else people.filter(quantity__lte=units.value)
 
 
@@ -225,7 +236,7 @@ def _buyers_by_wave(
 def foreseen_waves(item: StockItem, units: Units, now: datetime) -> Iterator[int]:
     """The waves of an item with so many units for sale, if nobody buys or leaves; in the order of the line, also where a draw decides."""
     units = units_to_tell_of(units)
-    people = may_be_told(item.id, units, now)
+    people = may_be_told(item, units, now)
     quantities = list(people.in_line().values_list("quantity", flat=True))
     if units.is_unlimited or not quantities:
         return iter([len(quantities)] if quantities else [])

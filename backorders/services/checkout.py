@@ -22,8 +22,10 @@ from backorders.domain.units import whole_quantity
 from backorders.domain.windows import NO_DATE, Promise, Window, honest, window_of
 from backorders.errors import HoldLost, KeyReused
 from backorders.models import PlacedOrder, StockItem, Subscription
+from backorders.models.subscriptions import SubscriptionQuerySet
 from backorders.queries.availability import Look, answer_to, looks_at, shop_today
 from backorders.queries.holds import holds_of_buyer, why_lost
+from backorders.queries.subscriptions import items_of_choices
 from backorders.services.backorders import (
     Buyer,
     Wish,
@@ -34,7 +36,7 @@ from backorders.services.backorders import (
     units_of_customer,
 )
 from backorders.services.holds import end_over
-from backorders.services.locks import AnchorsMissing, anchors_of, items_for_order, whole
+from backorders.services.locks import AnchorsMissing, LocksMissing, anchors_of, items_for_order, whole
 from backorders.services.moments import moment
 from backorders.services.stock import take_off_shelf
 from backorders.services.subscriptions import close_requests, note_purchase
@@ -107,30 +109,44 @@ def check_out(
         tokens=tuple(holds),
         now=now,
     )
-    try:
-        return _check_out(wanted, order, idempotency_key)
-    except AnchorsMissing:
-        anchors_of(line.product for line in wanted)
-        return _check_out(wanted, order, idempotency_key)
+    also: frozenset[int] = frozenset()
+    while True:
+        try:
+            return _check_out(wanted, order, idempotency_key, also)
+        except AnchorsMissing:
+            anchors_of(line.product for line in wanted)
+        except LocksMissing as missing:
+            also |= missing.item_ids
 
 
 @whole
-def _check_out(wanted: list[Line], order: Order, key: str | None) -> list[Placement]:
-    anchors = items_for_order((line.product for line in wanted), email_key=order.email_key)
+def _check_out(wanted: list[Line], order: Order, key: str | None, also: frozenset[int]) -> list[Placement]:
+    anchors = items_for_order((line.product for line in wanted), email_key=order.email_key, also=also)
+    awaited = [item.id for item in anchors.values() if item.is_awaited]  # type: ignore[attr-defined]
+    locked = also.union(item.id for item in anchors.values())
+    if awaited:
+        _locked_with_choices(Subscription.objects.filter(item_id__in=awaited, email_key=order.email_key), locked)
     items = {line: anchors[line.product] for line in wanted}
     fingerprint = _fingerprint(wanted, items, order.email_key, order.ship)
     if key and (before := _placed_before(key, fingerprint, wanted)) is not None:
         return before
     order.look_at(items.values())
-    order.find_holds(items.values())
+    if order.find_holds(items.values()):
+        _locked_with_choices(Subscription.objects.filter(id__in=order.holders), locked)
     order.refuse_beyond_terms(wanted, items)
     placements = [order.place(line, items[line]) for line in wanted]
     order.use_holds()
-    if awaited := [item.id for item in anchors.values() if item.is_awaited]:  # type: ignore[attr-defined]
+    if awaited:
         note_purchase(item_ids=awaited, email_key=order.email_key, now=order.now)
     if key:
         _remember(key, fingerprint, placements, order.now)
     return placements
+
+
+def _locked_with_choices(requests: SubscriptionQuerySet, locked: frozenset[int]) -> None:
+    """A purchase ends these, and those of which one would have done: their items are locked as well, or all begins anew."""
+    if missing := items_of_choices(requests) - locked:
+        raise LocksMissing(missing)
 
 
 def _wish(ship: Ship, order_reference: str) -> Wish:
@@ -160,8 +176,8 @@ class Order:
         """Shelves and visibility of all items, in bulk."""
         self.looks = looks_at({item.id: item for item in items}.values())
 
-    def find_holds(self, items: Iterable[StockItem]) -> None:
-        """What is put aside for this buyer. What has run out by the clock is anybody's at once, noted or not."""
+    def find_holds(self, items: Iterable[StockItem]) -> bool:
+        """Is anything put aside for this buyer? What has run out by the clock is anybody's at once, noted or not."""
         held = {item.id: item for item in items if item.on_hold_units}
         for item in held.values():
             if end_over(item=item, now=self.now):
@@ -170,11 +186,12 @@ class Order:
         for hold in holds_of_buyer(held, email_key=self.email_key, tokens=self.tokens, now=self.now) if held else []:
             self.kept[hold.item_id] = self.kept.get(hold.item_id, 0) + hold.units
             self.holders.append(hold.subscription_id)
+        return bool(self.holders)
 
     def use_holds(self) -> None:
         """Whoever came for what was put aside has bought; what they left of it is anybody's."""
         if self.holders:
-            theirs = Subscription.objects.filter(id__in=self.holders)
+            theirs = Subscription.objects.filter(id__in=self.holders).with_choice()
             close_requests(requests=theirs, because=Subscription.Closed.BOUGHT, now=self.now)
 
     def refuse_beyond_terms(self, lines: list[Line], items: dict[Line, StockItem]) -> None:

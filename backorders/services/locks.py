@@ -30,6 +30,14 @@ class AnchorsMissing(Exception):
     """Some products were never touched before."""
 
 
+class LocksMissing(Exception):
+    """More items have to be locked than was known, and their turn has passed: start again with these too."""
+
+    def __init__(self, item_ids: Iterable[int]) -> None:
+        self.item_ids = frozenset(item_ids)
+        super().__init__(f"Items {sorted(self.item_ids)} have to be locked as well.")
+
+
 Verb = TypeVar("Verb", bound=Callable[..., Any])
 
 _TRIES = 3
@@ -84,11 +92,12 @@ def anchors_of(products: Iterable[Any]) -> dict[Any, StockItem]:
     return {product: found[key] for product, key in keys.items()}
 
 
-def items_for_order(products: Iterable[Any], *, email_key: str) -> dict[Any, StockItem]:
+def items_for_order(products: Iterable[Any], *, email_key: str, also: Iterable[int] = ()) -> dict[Any, StockItem]:
     """This will lock the items of an order in key order and say, in the same statement, what else an order has to know.
 
     ``item.is_awaited``: this buyer asked to be told of it. Written by hand, for every order passes here. No anchor is made,
-    since its lock would come out of order: raises ``AnchorsMissing``, and the caller makes them and starts again.
+    since its lock would come out of order: raises ``AnchorsMissing``, and the caller makes them and starts again. ``also``:
+    ids of further items to lock with them.
     """
     products = list(products)
     named = list(zip(products, sellables.identify_many(products), strict=True))
@@ -96,9 +105,10 @@ def items_for_order(products: Iterable[Any], *, email_key: str) -> dict[Any, Sto
         return {}
     holes = " OR ".join(["(item.content_type_id = %s AND item.object_id = %s)"] * len(named))
     keys = [part for _, sellable in named for part in (sellable.content_type_id, sellable.object_id)]
+    holes += "".join(" OR item.id = %s" for _ in also)
     lock = "FOR UPDATE OF item" if connection.features.has_select_for_update_of else ""
     with connection.cursor() as cursor:
-        cursor.execute(_ORDER_SQL.format(wanted=holes, lock=lock), [email_key, *keys])
+        cursor.execute(_ORDER_SQL.format(wanted=holes, lock=lock), [email_key, *keys, *also])
         found = {
             (item.content_type_id, item.object_id): item for item in map(_item, _ITEM.converted(cursor.fetchall()))
         }

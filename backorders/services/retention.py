@@ -62,7 +62,7 @@ def _repeat(work: Callable[[datetime], int], now: datetime) -> int:
 
 @transaction.atomic
 def _remove_links(now: datetime) -> int:
-    """Confirmations that open nothing any more. A way out stays as long as its request is somebody's."""
+    """Confirmations that open nothing any more. A way out, or to change, stays as long as its request is somebody's."""
     nobodys = Q(
         purpose__in=[Purpose.LEAVE, Purpose.HOLD],
         subscription__email="",

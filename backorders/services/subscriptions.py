@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from enum import StrEnum
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from enum import Enum, StrEnum
+from itertools import islice
 from typing import Any
+from uuid import UUID, uuid4
 
+from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
 from backorders.conf import conf
@@ -17,16 +22,17 @@ from backorders.domain.availability import State
 from backorders.domain.outbox import OF_A_RETURN, MailKind, MailState
 from backorders.domain.tokens import Purpose
 from backorders.domain.units import whole_quantity
-from backorders.domain.windows import is_zone
-from backorders.errors import AlreadyInStock, InvalidToken, NoLongerMade, NotSellable
+from backorders.domain.windows import is_zone, zone_named
+from backorders.domain.wishes import checked_price, end_of_need
+from backorders.errors import AlreadyInStock, InvalidLanguage, InvalidToken, NoLongerMade, NotSellable, TooManyProducts
 from backorders.models import Backorder, Hold, OutgoingMail, StockItem, Subscription, SuppressedAddress
 from backorders.models.subscriptions import SubscriptionQuerySet
 from backorders.queries.availability import availability_of
-from backorders.queries.subscriptions import confirmed_together, token_row
+from backorders.queries.subscriptions import confirmed_together, mailbox_behind, token_row
 from backorders.services.announce import announce
 from backorders.services.holds import end_holds_of
-from backorders.services.locks import anchor_of, locked_item, locked_items
-from backorders.services.outbox import cancel_mail, queue_mail
+from backorders.services.locks import anchors_of, locked_item, locked_items
+from backorders.services.outbox import cancel_mail, queue_mail, queue_mails
 from backorders.services.wake import wake
 from backorders.shop import sellables
 from backorders.shop.customers import proven_address
@@ -47,6 +53,39 @@ class Asked:
     next: Next
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What somebody asks for, whatever the product."""
+
+    address: Address
+    customer: Any
+    quantity: int
+    highest_price: Decimal | None
+    need_until: datetime | None
+    group: UUID | None
+    language: str
+    time_zone: str
+    placed_at: datetime
+
+    @property
+    def says(self) -> dict[str, Any]:
+        """What asking again says anew."""
+        names = ("quantity", "highest_price", "need_until", "group")
+        return {name: getattr(self, name) for name in names}
+
+    def about(self, item: StockItem) -> Subscription:
+        return Subscription(
+            item=item,
+            email=self.address.display,
+            email_key=self.address.key,
+            customer=self.customer,
+            language=self.language,
+            time_zone=self.time_zone,
+            placed_at=self.placed_at,
+            **self.says,
+        )
+
+
 def subscribe(
     *,
     product: Any,
@@ -55,84 +94,112 @@ def subscribe(
     language: str = "",
     time_zone: str = "",
     quantity: int = 1,
+    highest_price: Decimal | None = None,
+    need_by: date | None = None,
+    any_of: Iterable[Any] = (),
     now: datetime | None = None,
 ) -> Asked:
     """This will remember that somebody wants to be told when ``product`` can be bought from the shelf again.
 
     A signed-in customer whose address the host vouches for waits at once; everybody else gets a mail with a link first.
-    Asking twice changes nothing. ``time_zone`` is an IANA name; one nobody knows is forgotten. Raises ``InvalidAddress``, ``InvalidQuantity``, ``NotSellable``, ``AlreadyInStock``,
-    ``NoLongerMade``.
+    Asking twice changes nothing. ``time_zone`` is an IANA name; one nobody knows is forgotten. Nobody is told while the
+    price lies above ``highest_price``, nor after ``need_by``, the last day of use in that time zone. ``any_of``: up to 20 further
+    products of which one would do as well; who is told of one is not told of another meanwhile, and who buys one or leaves
+    is done with all.
+
+    Raises ``InvalidAddress``, ``InvalidQuantity``, ``InvalidPrice``, ``InvalidDay``, ``TooManyProducts``, ``NotSellable``, and
+    ``AlreadyInStock`` or ``NoLongerMade`` with the product that this is true of.
     """
     now = now or timezone.now()
     proven = proven_address(customer)
     address = parse_address(email or proven, allow_local_domains=conf.allow_local_domains)
     is_proven = bool(proven) and address.key == parse_address(proven, allow_local_domains=True).key
-    quantity = whole_quantity(quantity)
-    _is_worth_waiting(product, quantity, now)
+    products, time_zone = _choice(product, any_of), time_zone if is_zone(time_zone) else ""
+    zone = zone_named(time_zone) or timezone.get_default_timezone()
+    wish = Wish(
+        address=address,
+        customer=customer if getattr(customer, "is_authenticated", False) else None,
+        quantity=whole_quantity(quantity),
+        highest_price=checked_price(highest_price),
+        need_until=end_of_need(need_by, zone=zone, now=now),
+        group=uuid4() if len(products) > 1 else None,
+        language=language[:16],
+        time_zone=time_zone,
+        placed_at=now,
+    )
+    _are_worth_waiting(products, wish.quantity, now)
     with transaction.atomic():
-        item = locked_item(anchor_of(product).id)
-        wanted = Subscription(
-            item=item,
-            email=address.display,
-            email_key=address.key,
-            customer=customer if getattr(customer, "is_authenticated", False) else None,
-            quantity=quantity,
-            language=language[:16],
-            time_zone=time_zone if is_zone(time_zone) else "",
-            placed_at=now,
-        )
-        _remember(wanted, address, is_proven=is_proven, now=now)
+        items = locked_items(item.id for item in anchors_of(products).values())
+        _remember(items, wish, is_proven=is_proven, now=now)
     return Asked(Next.NOTHING if is_proven else Next.CHECK_MAIL)
 
 
-def _is_worth_waiting(product: Any, quantity: int, now: datetime) -> None:
-    sellable = sellables.identify(product)
-    if sellable.pk not in sellable.adapter.visible([sellable.pk]):
-        raise NotSellable(product, sorted(sellables.by_label))
-    answer = availability_of(product, now)
-    if answer.state is State.DISCONTINUED:
-        raise NoLongerMade(product)
-    if answer.for_sale.covers(quantity):
-        raise AlreadyInStock(product)
+MOST_CHOICES = 20
+"""How many further products one request may be about."""
 
 
-def _remember(wanted: Subscription, address: Address, *, is_proven: bool, now: datetime) -> None:
-    known = Subscription.objects.live().filter(item=wanted.item, email_key=address.key).first()
-    if known is not None:
-        _ask_again(known, wanted, is_proven=is_proven, now=now)
-        return
-    if SuppressedAddress.objects.among([address.key]):
-        return
+def _choice(product: Any, any_of: Iterable[Any]) -> list[Any]:
+    """All products of one request, each once, the first one first."""
+    others = list(islice(any_of, MOST_CHOICES + 1))
+    if len(others) > MOST_CHOICES:
+        raise TooManyProducts(asked=len(others), most=MOST_CHOICES)
+    by_key: dict[tuple[int, str], Any] = {}
+    for each, sellable in zip([product, *others], sellables.identify_many([product, *others]), strict=True):
+        by_key.setdefault((sellable.content_type_id, sellable.object_id), each)
+    return list(by_key.values())
+
+
+def _are_worth_waiting(products: list[Any], quantity: int, now: datetime) -> None:
+    for product in products:
+        sellable = sellables.identify(product)
+        if sellable.pk not in sellable.adapter.visible([sellable.pk]):
+            raise NotSellable(product, sorted(sellables.by_label))
+        answer = availability_of(product, now)
+        if answer.state is State.DISCONTINUED:
+            raise NoLongerMade(product)
+        if answer.for_sale.covers(quantity):
+            raise AlreadyInStock(product)
+
+
+def _remember(items: list[StockItem], wish: Wish, *, is_proven: bool, now: datetime) -> None:
+    key = wish.address.key
+    known = list(Subscription.objects.live().filter(item__in=items, email_key=key))
+    new = [item for item in items if item.id not in {row.item_id for row in known}]
+    again = [row.id for row in known if row.state == Subscription.State.PENDING]
+    _ask_again(again, wish, is_proven=is_proven)
+    if new and (SuppressedAddress.objects.among([key]) or (not is_proven and _has_too_many_open(key))):
+        new = []
+    saved = [row for item in new if (row := _saved(wish, item, is_proven=is_proven)) is not None]
     if is_proven:
-        wanted.state, wanted.confirmed_at = Subscription.State.WAITING, now
-    elif _has_too_many_open(address):
-        return
+        _confirm_rows(again, now)
+        _begin_waiting([row.item_id for row in saved])
+    elif asked := next(iter([*saved, *Subscription.objects.filter(id__in=again[:1])]), None):
+        _ask_to_confirm(asked, now)
+
+
+def _saved(wish: Wish, item: StockItem, *, is_proven: bool) -> Subscription | None:
+    row = wish.about(item)
+    if is_proven:
+        row.state, row.confirmed_at = Subscription.State.WAITING, wish.placed_at
     try:
         with transaction.atomic():
-            wanted.save()
+            row.save(force_insert=True)
     except IntegrityError:  # somebody typed the same address at the same moment: one of the two stands
-        return
-    if is_proven:
-        _begin_waiting([wanted.item_id])
-    else:
-        _ask_to_confirm(wanted, now)
+        return None
+    return row
 
 
-def _ask_again(known: Subscription, wanted: Subscription, *, is_proven: bool, now: datetime) -> None:
-    """A request that nobody confirmed starts over; one that waits stands where it stood."""
-    if known.state != Subscription.State.PENDING:
-        return
-    customer = wanted.customer if is_proven else known.customer
-    Subscription.objects.filter(id=known.id).update(placed_at=now, quantity=wanted.quantity, customer=customer)
-    if is_proven:
-        _confirm_rows([known.id], now)
-    else:
-        _ask_to_confirm(known, now)
+def _ask_again(pending_ids: list[int], wish: Wish, *, is_proven: bool) -> None:
+    """Requests that nobody confirmed start over; those that wait stand where they stood, as they are."""
+    own = {"customer": wish.customer} if is_proven else {}
+    Subscription.objects.filter(id__in=pending_ids).update(**wish.says, placed_at=wish.placed_at, **own)
 
 
-def _has_too_many_open(address: Address) -> bool:
-    pending = Subscription.objects.filter(email_key=address.key, state=Subscription.State.PENDING)
-    return pending.count() >= int(conf.open_requests_per_address)
+def _has_too_many_open(email_key: str) -> bool:
+    """Products of which one would do are one request."""
+    pending = Subscription.objects.filter(email_key=email_key, state=Subscription.State.PENDING)
+    groups = list(pending.order_by().values_list("group", flat=True))
+    return groups.count(None) + len({*groups} - {None}) >= int(conf.open_requests_per_address)
 
 
 def _ask_to_confirm(subscription: Subscription, now: datetime) -> None:
@@ -192,12 +259,84 @@ def unsubscribe(*, token: str, now: datetime | None = None) -> Subscription:
 
 
 @transaction.atomic
-def leave(*, subscription_id: int, customer: Any, now: datetime | None = None) -> Subscription:
-    """This will end a signed-in customer's own request. Raises ``Subscription.DoesNotExist`` for anybody else's."""
+def leave(*, subscription_id: int, customer: Any = None, token: str = "", now: datetime | None = None) -> Subscription:
+    """This will end somebody's own request: a signed-in customer's, or one of the mailbox that a link to change requests
+    was sent to. Raises ``Subscription.DoesNotExist`` for anybody else's, and ``InvalidToken``."""
+    now = now or timezone.now()
+    subscription = _own(token=token, customer=customer, now=now).get(id=subscription_id)
+    return _end(subscription, Subscription.Closed.LEFT, now)
+
+
+@transaction.atomic
+def leave_all(*, token: str, now: datetime | None = None) -> list[Subscription]:
+    """This will end every request of the mailbox that a link to change requests was sent to. Raises ``InvalidToken``."""
+    now = now or timezone.now()
+    rows = list(_own(token=token, customer=None, now=now).live().select_related("item").in_line())
+    if not rows:
+        raise InvalidToken
+    _end_all(Subscription.objects.filter(id__in=[row.id for row in rows]), Subscription.Closed.LEFT, now)
+    return rows
+
+
+def _own(*, token: str, customer: Any, now: datetime) -> SubscriptionQuerySet:
+    """The requests of whoever holds a link, or else of a signed-in customer."""
+    if token:
+        return Subscription.objects.filter(email_key=mailbox_behind(token, now))
     if not getattr(customer, "is_authenticated", False):
         raise Subscription.DoesNotExist("Only a signed-in customer has requests of their own.")
-    subscription = Subscription.objects.get(id=subscription_id, customer=customer)
-    return _end(subscription, Subscription.Closed.LEFT, now or timezone.now())
+    return Subscription.objects.filter(customer=customer)
+
+
+class Same(Enum):
+    """Nothing is said about it: it stays as it is. ``None`` would take it back."""
+
+    SAME = "same"
+
+
+SAME = Same.SAME
+
+
+@transaction.atomic
+def change_request(
+    *,
+    subscription_id: int,
+    customer: Any = None,
+    token: str = "",
+    quantity: int | Same = SAME,
+    highest_price: Decimal | Same | None = SAME,
+    need_by: date | Same | None = SAME,
+    language: str | Same = SAME,
+    now: datetime | None = None,
+) -> Subscription:
+    """This will say anew what somebody wants, as ``leave`` finds their request. The place in line stays, whatever changes.
+
+    What would have done as well changes with it. Raises ``Subscription.DoesNotExist`` for anybody else's request and one
+    that is over, ``InvalidToken``, ``InvalidQuantity``, ``InvalidPrice``, ``InvalidDay``, ``InvalidLanguage``.
+    """
+    now = now or timezone.now()
+    own = _own(token=token, customer=customer, now=now).live().get(id=subscription_id)
+    says: dict[str, Any] = {}
+    if not isinstance(quantity, Same):
+        says["quantity"] = whole_quantity(quantity)
+    if not isinstance(highest_price, Same):
+        says["highest_price"] = checked_price(highest_price)
+    if not isinstance(need_by, Same):
+        says["need_until"] = end_of_need(need_by, zone=own.zone, now=now)
+    if not isinstance(language, Same):
+        says["language"] = _known_language(language)
+    rows = Subscription.objects.filter(id=own.id).with_choice()
+    locked_items(rows.order_by().values_list("item_id", flat=True))
+    if says:
+        rows.live().update(**says)
+    own.refresh_from_db()
+    return own
+
+
+def _known_language(language: Any) -> str:
+    known = [code for code, _ in settings.LANGUAGES]
+    if language not in known:
+        raise InvalidLanguage(language, known=known)
+    return str(language)
 
 
 @transaction.atomic
@@ -208,10 +347,18 @@ def close_request(*, subscription_id: int, now: datetime | None = None) -> Subsc
 
 
 def _end(subscription: Subscription, because: Subscription.Closed, now: datetime) -> Subscription:
-    locked_item(subscription.item_id)
-    _close(Subscription.objects.filter(id=subscription.id), because, now)
+    """Whoever leaves is done with all products of which one would have done."""
+    rows = Subscription.objects.filter(id=subscription.id)
+    _end_all(rows if because == Subscription.Closed.BY_STAFF else rows.with_choice(), because, now)
     subscription.refresh_from_db()
     return subscription
+
+
+def _end_all(rows: SubscriptionQuerySet, because: Subscription.Closed, now: datetime) -> int:
+    """Which products they are about never changes, so it may be read before their items are locked."""
+    ids, item_ids = zip(*rows.order_by("id").values_list("id", "item_id"), strict=True)
+    locked_items(item_ids)
+    return _close(Subscription.objects.filter(id__in=ids), because, now)
 
 
 def _close(rows: SubscriptionQuerySet, because: Subscription.Closed, now: datetime) -> int:
@@ -225,9 +372,12 @@ def _close(rows: SubscriptionQuerySet, because: Subscription.Closed, now: dateti
 
 
 def note_purchase(*, item_ids: list[int], email_key: str, now: datetime) -> int:
-    """This will close the requests of somebody who has bought; the caller holds the items' locks. Returns how many."""
-    rows = Subscription.objects.filter(item_id__in=item_ids, email_key=email_key)
-    return _close(rows, Subscription.Closed.BOUGHT, now)
+    """This will close the requests of somebody who has bought, and with each those of which one would have done.
+
+    The caller holds the locks of these items and of ``items_of_choices``. Returns how many.
+    """
+    rows = Subscription.objects.live().filter(item_id__in=item_ids, email_key=email_key)
+    return _close(rows.with_choice(), Subscription.Closed.BOUGHT, now)
 
 
 def close_requests(*, requests: SubscriptionQuerySet, because: Subscription.Closed, now: datetime) -> int:
@@ -236,19 +386,66 @@ def close_requests(*, requests: SubscriptionQuerySet, because: Subscription.Clos
 
 
 def tidy_subscriptions(*, now: datetime | None = None) -> dict[str, int]:
-    """This will drop requests nobody confirmed, close those that were told in good time, and stop watching idle items."""
+    """This will drop requests nobody confirmed, end those that waited in vain, with a last mail, close those that were told
+    in good time, and stop watching idle items."""
     now = now or timezone.now()
     late = Subscription.objects.filter(state=Subscription.State.PENDING, placed_at__lt=now - conf.confirm_within)
-    expired = sum(
-        _expire(item_id, late, now) for item_id in late.order_by().values_list("item_id", flat=True).distinct()
-    )
-    return {"expired": expired, "served": _close_served(now), "unwatched": _stop_watching(now)}
+    outlasted = _without_a_chance(now)
+    return {
+        "expired": sum(_expire(item_id, late, now) for item_id in _items_of(late)),
+        "ended": sum(_end_in_vain(item_id, now) for item_id in _items_of(outlasted)),
+        "served": _close_served(now),
+        "unwatched": _stop_watching(now),
+    }
+
+
+def _items_of(rows: SubscriptionQuerySet) -> list[int]:
+    return list(rows.order_by("item_id").values_list("item_id", flat=True).distinct())
 
 
 @transaction.atomic
 def _expire(item_id: int, late: SubscriptionQuerySet, now: datetime) -> int:
     locked_item(item_id)
     return _close(late.filter(item_id=item_id), Subscription.Closed.EXPIRED, now)
+
+
+def _without_a_chance(now: datetime) -> SubscriptionQuerySet:
+    """Whoever was just told of another product that would do, still has that chance."""
+    told = Subscription.objects.filter(group=OuterRef("group"), state=Subscription.State.TOLD)
+    outlasted = Subscription.objects.outlasted(now, longest=conf.requests_end_after)
+    return outlasted.filter(Q(group=None) | ~Exists(told))
+
+
+CHUNK = 1000
+"""People in one transaction, so that nobody waits long for an item's lock."""
+
+
+def _end_in_vain(item_id: int, now: datetime) -> int:
+    total = 0
+    while ended := _end_some_in_vain(item_id, now):
+        total += ended
+    return total
+
+
+@transaction.atomic
+def _end_some_in_vain(item_id: int, now: datetime) -> int:
+    """One mail for each request, however many products would have done."""
+    rows = _without_a_chance(now).filter(item_id=item_id)
+    locked_items([item_id, *rows.exclude(group=None).with_choice().order_by().values_list("item_id", flat=True)])
+    chosen = dict(rows.in_line().values_list("id", "need_until")[:CHUNK])
+    too_late = [row_id for row_id, need_until in chosen.items() if need_until is not None and need_until <= now]
+    _end_with_a_mail(too_late, Subscription.Closed.TOO_LATE, now)
+    _end_with_a_mail([*(chosen.keys() - too_late)], Subscription.Closed.IN_VAIN, now)
+    return len(chosen)
+
+
+def _end_with_a_mail(ids: list[int], because: Subscription.Closed, now: datetime) -> None:
+    if not ids:
+        return
+    ended = Subscription.objects.filter(id__in=ids)
+    _close(ended.with_choice(), because, now)
+    queue_mails(kind=MailKind.REQUEST_ENDED, now=now, rows=ended.in_line(), columns={"subscription_id": "id"})
+    wake("deliver_due_mail")
 
 
 def _close_served(now: datetime) -> int:

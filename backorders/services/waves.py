@@ -131,7 +131,7 @@ def release_wave(*, restock_id: int, now: datetime | None = None, learned: Learn
     if restock is None:
         return None
     units = _units(item, now)
-    people = may_be_told(item.id, units, now)
+    people = may_be_told(item, units, now)
     crowd = crowd_in(people)
     span = None if units.is_unlimited else conf.hold_for
     offer = offer_for(restock=restock, units=units, crowd=crowd, learned=learned or learned_shop(now), now=now)

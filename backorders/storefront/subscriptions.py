@@ -2,27 +2,58 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone, translation
 from django.utils.http import urlencode
+from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_http_methods, require_POST
 
+from backorders.conf import conf
 from backorders.domain.tokens import Purpose
-from backorders.errors import AlreadyInStock, InvalidAddress, InvalidToken, NoLongerMade, NotSellable
+from backorders.errors import (
+    AlreadyInStock,
+    InvalidAddress,
+    InvalidDay,
+    InvalidToken,
+    NoLongerMade,
+    NotSellable,
+    TooManyProducts,
+)
 from backorders.models import Subscription
 from backorders.queries.stock import describe_items
-from backorders.queries.subscriptions import confirmed_together, subscription_behind
-from backorders.services.subscriptions import Asked, Next, confirm, leave, subscribe, unsubscribe
+from backorders.queries.subscriptions import (
+    Standing,
+    by_choice,
+    choice_of,
+    confirmed_together,
+    requests_behind,
+    standings_of,
+    subscription_behind,
+)
+from backorders.services.subscriptions import (
+    MOST_CHOICES,
+    SAME,
+    Asked,
+    Next,
+    change_request,
+    confirm,
+    leave,
+    leave_all,
+    subscribe,
+    unsubscribe,
+)
 from backorders.shop import Described, sellables
-from backorders.storefront.forms import SubscribeForm
+from backorders.storefront.forms import ChangeForm, SubscribeForm, initial_of
 from backorders.storefront.outcomes import Outcome, carrying, local_url
 from backorders.storefront.pages import page, secret
+from backorders.storefront.wording import standing_in_words
 
 # asking
 
@@ -40,32 +71,40 @@ def subscribe_page(request: HttpRequest) -> HttpResponse:
         product = sellables.find(asked.get("product", ""))
     except NotSellable:
         return page(request, "no_product", status=404)
-    about = _about(product)
+    others = list(sellables.find_all(asked.getlist("any_of")[: MOST_CHOICES + 1]).values())
+    about = _about(product) | {"any_of": others}
     if request.method != "POST":
         return page(request, "subscribe", about | {"next": local_url(request.GET.get("next", ""))})
     form = SubscribeForm(request.POST)
     try:
         if form.is_valid():
-            return _back(form, _ask(request, form, product))
+            return _back(form, _ask(request, form, [product, *others]))
     except InvalidAddress as refusal:
         form.refuse_address(refusal)
-    except (AlreadyInStock, NoLongerMade) as no:
-        return page(request, "subscribe", about | {"refusal": no.code}, status=409)
+    except InvalidDay as refusal:
+        form.refuse_day(refusal)
+    except TooManyProducts as refusal:
+        form.add_error(None, _("Choose at most %(most)s others.") % {"most": refusal.most})
+    except (AlreadyInStock, NoLongerMade) as no:  # of a choice, the page is about the one that this is true of
+        return page(request, "subscribe", _about(no.product) | {"refusal": no.code}, status=409)
     return page(
         request, "subscribe", about | {"form": form, "next": local_url(request.POST.get("next", ""))}, status=422
     )
 
 
-def _ask(request: HttpRequest, form: SubscribeForm, product: Any) -> Asked:
+def _ask(request: HttpRequest, form: SubscribeForm, products: list[Any]) -> Asked:
     if form.cleaned_data["topic"]:
         return Asked(Next.CHECK_MAIL)  # a robot filled the field that people do not see
     return subscribe(
-        product=product,
+        product=products[0],
+        any_of=products[1:],
         email=form.cleaned_data["email"],
         customer=getattr(request, "user", None),
         language=translation.get_language() or "",
         time_zone=getattr(timezone.get_current_timezone(), "key", ""),
         quantity=form.cleaned_data["quantity"] or 1,
+        highest_price=form.cleaned_data["highest_price"],
+        need_by=form.cleaned_data["need_by"],
     )
 
 
@@ -96,7 +135,7 @@ def confirm_page(request: HttpRequest, token: str) -> HttpResponse:
     """GET shows what the link is about and one button; POST confirms. A link that was used says that all is done."""
     if request.method == "POST":
         with suppress(InvalidToken):  # pressed twice, or opened again: the lines below tell which
-            return page(request, "confirmed", {"products": _products(confirm(token=token))})
+            return _confirmed(request, confirm(token=token))
     try:
         subscription = subscription_behind(token, Purpose.CONFIRM)
     except InvalidToken:
@@ -104,8 +143,110 @@ def confirm_page(request: HttpRequest, token: str) -> HttpResponse:
     if subscription.state == Subscription.State.PENDING:
         return page(request, "confirm", {"products": _products(confirmed_together(subscription))})
     if subscription.state in (Subscription.State.WAITING, Subscription.State.TOLD):
-        return page(request, "confirmed", {"products": _products([subscription])})
+        return _confirmed(request, [subscription])
     return page(request, "no_link", status=404)
+
+
+def _confirmed(request: HttpRequest, rows: list[Subscription]) -> HttpResponse:
+    return page(request, "confirmed", {"products": _products(rows), **_standings(rows, standings_of(rows))})
+
+
+# changing
+
+
+@secret(referrer="strict-origin")
+@csrf_protect
+@require_http_methods(["GET", "HEAD", "POST"])
+def manage_page(request: HttpRequest, token: str) -> HttpResponse:
+    """GET shows every request of the mailbox that the link was sent to; POST changes one, leaves one, or leaves all."""
+    done = Managed()
+    try:
+        if request.method == "POST":
+            done = _manage(request, token)
+        wishes = by_choice(requests_behind(token))
+    except InvalidToken:
+        if done.left:
+            return page(request, "left", {"products": _products(done.left)})
+        return page(request, "no_link", status=404)
+    standings = standings_of(row for rows in wishes for row in rows)
+    about = {
+        "wishes": [_wish(rows, done.form, standings) for rows in wishes],
+        "changed": done.changed,
+        "form": done.form,
+        "left": _products(done.left),
+        "today": timezone.localdate().isoformat(),
+    }
+    return page(request, "manage", about, status=422 if done.form is not None else 200)
+
+
+class Managed(NamedTuple):
+    """What became of a form: itself where it has to be corrected, the request it changed, those it ended."""
+
+    form: ChangeForm | None = None
+    changed: int = 0
+    left: Sequence[Subscription] = ()
+
+
+def _manage(request: HttpRequest, token: str) -> Managed:
+    act = request.POST.get("act")
+    if act == "leave_all":
+        return Managed(left=leave_all(token=token))
+    form = ChangeForm(request.POST)
+    if act == "leave":
+        form.is_valid()
+        return Managed(left=_left_one(form, token))
+    if not form.is_valid():
+        return Managed(form)
+    said = form.cleaned_data
+    try:
+        with suppress(Subscription.DoesNotExist):  # it is over since, as the page will show
+            row = change_request(
+                subscription_id=said["request"],
+                token=token,
+                quantity=said["quantity"] or 1,
+                highest_price=said["highest_price"],
+                need_by=said["need_by"],
+                language=said["language"] or SAME,
+            )
+            return Managed(changed=row.id)
+    except InvalidDay as refusal:
+        form.refuse_day(refusal)
+        return Managed(form)
+    return Managed()
+
+
+def _left_one(form: ChangeForm, token: str) -> list[Subscription]:
+    try:
+        return [leave(subscription_id=form.cleaned_data.get("request", 0), token=token)]
+    except Subscription.DoesNotExist:
+        return []
+
+
+def _standings(rows: Sequence[Subscription], standings: dict[int, Standing]) -> dict[str, Any]:
+    """A sentence for each request that waits, with the product it is about where there are several."""
+    titles = {item_id: each.title for item_id, each in describe_items([row.item for row in rows]).items()}
+    waiting = [(row, standings[row.id]) for row in rows if row.id in standings]
+    sentences = [
+        {"title": titles.get(row.item_id, "") if len(rows) > 1 else "", "words": standing_in_words(standing)}
+        for row, standing in waiting
+    ]
+    return {"standings": sentences, "has_odds": any(standing.due for row, standing in waiting)}
+
+
+def _wish(rows: list[Subscription], form: ChangeForm | None, standings: dict[int, Standing]) -> dict[str, Any]:
+    """One request as its page shows it, with the form that was just typed where it is about this one."""
+    first, products = rows[0], _products(rows)
+    is_typed = form is not None and form["request"].value() == str(first.pk)
+    return {
+        "id": first.pk,
+        "box": f"request-{first.pk}",
+        "products": products,
+        "currency": (products[0].currency if products else "") or conf.currency,
+        **_standings(rows, standings),
+        "is_pending": first.state == Subscription.State.PENDING,
+        "is_told": any(row.state == Subscription.State.TOLD for row in rows),
+        "form": form if is_typed else ChangeForm(initial=initial_of(first)),
+    }
 
 
 # leaving
@@ -118,12 +259,12 @@ def leave_page(request: HttpRequest, token: str) -> HttpResponse:
     """GET shows what the link is about and one button; POST, by that button or by a mail program, ends the request at once."""
     try:
         if request.method == "POST":
-            return page(request, "left", {"products": _products([unsubscribe(token=token)])})
+            return page(request, "left", {"products": _products(choice_of(unsubscribe(token=token)))})
         subscription = subscription_behind(token, Purpose.LEAVE)
     except InvalidToken:
         return page(request, "no_link", status=404)
     is_over = subscription.state == Subscription.State.CLOSED
-    return page(request, "left" if is_over else "leave", {"products": _products([subscription])})
+    return page(request, "left" if is_over else "leave", {"products": _products(choice_of(subscription))})
 
 
 @csrf_protect
@@ -142,6 +283,6 @@ def leave_own(request: HttpRequest, subscription_id: int) -> HttpResponse:
     return page(request, "left", {"products": _products([left])})
 
 
-def _products(subscriptions: list[Subscription]) -> list[Described]:
+def _products(subscriptions: Iterable[Subscription]) -> list[Described]:
     """How the shop shows what these requests are about; never whom they belong to."""
     return list(describe_items([subscription.item for subscription in subscriptions]).values())

@@ -8,13 +8,17 @@ from datetime import date, datetime
 from functools import lru_cache
 
 from django.utils import timezone, translation
+from django.utils.formats import number_format
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from backorders.conf import conf
 from backorders.domain.availability import Availability, State
-from backorders.domain.windows import Confidence, NoDate, Promise, Source, Window, honest
+from backorders.domain.chances import Odds
+from backorders.domain.waves import Order
+from backorders.domain.windows import NO_DATE, Confidence, NoDate, Promise, Source, Window, honest
 from backorders.domain.wording import (
     Kind,
     Label,
@@ -24,6 +28,7 @@ from backorders.domain.wording import (
     label_of,
 )
 from backorders.queries.availability import shop_today
+from backorders.queries.subscriptions import Due, Standing
 
 ICONS = {
     State.IN_STOCK: "tick",
@@ -313,6 +318,59 @@ def _return(window: Promise) -> str:
 
 def _no_date(answer: NoDate, unknown: str) -> str:
     return _("The delivery is late, and no new date is confirmed yet.") if answer.is_overdue else unknown
+
+
+FAR_BACK = 1000
+"""Behind so many people, the exact number says nothing more."""
+
+
+def standing_in_words(standing: Standing) -> str:
+    """Where somebody stands and what that is worth: "You are number 14 in line. 30 units are due Jun 12 – 18: very likely yours."
+
+    Never a promise, and never a date that has passed.
+    """
+    return f"{_place(standing)} {_outlook(standing.due)}"
+
+
+def _place(standing: Standing) -> str:
+    if standing.position is None and conf.wave_order == Order.AGEING:
+        return _("Lots are drawn among those who wait, with one more for each day of waiting.")
+    if standing.position is None:
+        return _("Lots are drawn among those who wait.")
+    if standing.position > FAR_BACK + 1:
+        return _("More than %(people)s people are before you.") % {
+            "people": number_format(FAR_BACK, force_grouping=True)
+        }
+    return _("You are number %(position)s in line.") % {"position": standing.position}
+
+
+def _outlook(due: Due | None) -> str:
+    label = label_of(due.window, today=_today(), is_lasting=True) if due else NO_DATE
+    if due is None or not isinstance(label, Label):
+        return _("No delivery is announced yet.")
+    sentence = (
+        ngettext("%(units)s unit is due in %(when)s", "%(units)s units are due in %(when)s", due.units)
+        if label.kind in _WITH_IN
+        else ngettext("%(units)s unit is due %(when)s", "%(units)s units are due %(when)s", due.units)
+    )
+    named = sentence % {"units": number_format(due.units, force_grouping=True), "when": _words_of(label)}
+    return _with_odds(due.odds).format(due=named)
+
+
+def _with_odds(odds: Odds | None) -> str:
+    match odds:
+        case Odds.VERY_LIKELY:
+            return _("{due}: very likely yours.")
+        case Odds.LIKELY:
+            return _("{due}: likely yours.")
+        case Odds.EVEN:
+            return _("{due}: an even chance for you.")
+        case Odds.UNLIKELY:
+            return _("{due}: not likely to reach you.")
+        case Odds.HARDLY:
+            return _("{due}: hardly a chance for you.")
+        case None:
+            return "{due}"
 
 
 def _released(answer: Availability, *, with_shipping: bool) -> str:

@@ -32,9 +32,12 @@ from backorders.queries.alternatives import alternatives_to
 from backorders.queries.availability import availability_for, shop_today
 from backorders.queries.backorders import Given, Place, history_of
 from backorders.queries.outbox import absolute
+from backorders.queries.stock import titles_of
 from backorders.queries.subscriptions import subscriptions_of
+from backorders.services.subscriptions import MOST_CHOICES
 from backorders.shop import Described, Sellable, sellables
 from backorders.shop.customers import proven_address
+from backorders.storefront.forms import SubscribeForm
 from backorders.storefront.holds import holds_of
 from backorders.storefront.outcomes import anchor_of, outcome_for, without_outcome
 from backorders.storefront.wording import (
@@ -180,12 +183,18 @@ def backorder_anchor(reference: str) -> str:
 
 @register.simple_tag(takes_context=True)
 def backorder_subscribe(
-    context: Context, product: Any, quantity: int | None = None, next: str | None = None, form: Any = None
+    context: Context,
+    product: Any,
+    quantity: int | None = None,
+    next: str | None = None,
+    form: Any = None,
+    any_of: Iterable[Any] = (),
 ) -> str:
     """The form "tell me when it is back", in place; nothing while the product can be bought or will never come back.
 
-    ``next`` is the local path to come back to (this page unless said otherwise). A customer whose address is proven
-    presses one button; one who waits already is told so, and may leave.
+    ``next`` is the local path to come back to (this page unless said otherwise). ``any_of``: products that may do as well,
+    its other colours say; those that one can wait for are offered. A customer whose address is proven presses one button;
+    one who waits already is told so, and may leave.
     """
     answer, sellable = _answer(context, product), _identify(product)
     if answer is None or sellable is None or not answer.can_subscribe:
@@ -203,11 +212,33 @@ def backorder_subscribe(
         "request_kept": _request_of(user, sellable),
         "proven": proven_address(user),
         "email": form["email"].value() if form else _own_address(user),
-        "quantity": quantity,
+        "wish": form or SubscribeForm(initial={"quantity": str(quantity or 1)}),
+        "is_open": _says_more(form),
+        "choices": _choices(context, product, any_of, form),
+        "today": timezone.localdate().isoformat(),
         "next": here if next is None else next,
         "form": form,
     }
     return _draw(context, "subscribe", values)
+
+
+def _says_more(form: Any) -> bool:
+    """Was anything typed or wrong behind "More"? Then it stays open."""
+    names = ("quantity", "highest_price", "need_by")
+    return bool(form) and any(form[name].errors or form[name].value() not in (None, "", "1") for name in names)
+
+
+def _choices(context: Context, product: Any, any_of: Iterable[Any], form: Any) -> list[dict[str, Any]]:
+    """Those of some products that one can wait for as well as for ``product``, as the shop shows them."""
+    others = [other for other in any_of if other != product and _identify(other) is not None][:MOST_CHOICES]
+    memory = _memory(context)
+    memory.update(availability_for([other for other in others if other not in memory]))
+    waited_for = [other for other in others if memory[other].can_subscribe and not memory[other].for_sale]
+    chosen = form.data.getlist("any_of") if form else []
+    return [
+        {"reference": reference, "title": title, "is_chosen": reference in chosen}
+        for reference, title in titles_of(waited_for).items()
+    ]
 
 
 def _request_of(user: Any, sellable: Sellable) -> Subscription | None:

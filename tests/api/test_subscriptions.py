@@ -1,4 +1,6 @@
+import datetime as dt
 import json
+from decimal import Decimal
 
 import pytest
 from django.contrib.auth import get_user_model
@@ -10,7 +12,9 @@ from backorders.domain.tokens import Purpose, digest_of, new_token
 from backorders.models import OutgoingMail, Subscription, SubscriptionToken
 from backorders.services.outbox import suppress
 from backorders.services.subscriptions import subscribe
+from backorders.services.supply import expect_delivery
 from backorders.services.terms import set_selling_policy
+from tests.factories import waiting_for
 from tests.hosts.models import Product
 
 pytestmark = pytest.mark.django_db
@@ -283,6 +287,118 @@ def test_a_missing_token_is_named(api, pending, url, body):
 @pytest.mark.parametrize("url", [URL, CONFIRM, LEAVE])
 @pytest.mark.parametrize("method", ["get", "head", "put", "patch", "delete"])
 def test_nothing_but_post_does_anything(api, pending, url, method):
-    assert getattr(api, method)(url).status_code == 405
+    assert getattr(api, method)(url).status_code == (403 if url == URL else 405)
     pending.refresh_from_db()
     assert pending.state == "pending"
+
+
+# saying more
+
+
+def test_all_that_can_be_said_is_kept(api, mug):
+    other = Product.objects.create(name="Cup")
+    day = (timezone.localdate() + dt.timedelta(days=30)).isoformat()
+    answer = ask(api, mug, quantity=2, highest_price="19.90", need_by=day, any_of=[f"hosts.product:{other.pk}"])
+    assert answer.status_code == 202
+    rows = list(Subscription.objects.order_by("item_id"))
+    assert [(row.highest_price, row.need_by.isoformat()) for row in rows] == [(Decimal("19.90"), day)] * 2
+    assert rows[0].group == rows[1].group is not None
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "code"),
+    [
+        ("highest_price", "free", "invalid_price"),
+        ("highest_price", True, "invalid_price"),
+        ("highest_price", -1, "invalid_price"),
+        ("highest_price", "1e9", "invalid_price"),
+        ("highest_price", "٣", "invalid_price"),
+        ("highest_price", 1e300, "invalid_price"),
+        ("need_by", "2020-01-01", "invalid_day"),
+        ("need_by", "2026-02-30", "invalid_day"),
+        ("need_by", "20260230", "invalid_day"),
+        ("need_by", 20260230, "invalid_day"),
+        ("any_of", "hosts.product:1", "invalid"),
+        ("any_of", [7], "invalid"),
+        ("any_of", ["hosts.product:0"] * 21, "too_many"),
+    ],
+)
+def test_what_cannot_be_is_refused_by_name_and_nothing_is_kept(api, mug, field, value, code):
+    answer = ask(api, mug, **{field: value})
+    assert (answer.status_code, answer.json()["code"], answer.json()["field"]) == (400, code, field)
+    assert not Subscription.objects.exists()
+
+
+def test_of_a_choice_the_answer_names_the_one_it_is_true_of(api, mug):
+    full = Product.objects.create(name="Pot", stock=5)
+    answer = ask(api, mug, any_of=[f"hosts.product:{full.pk}"])
+    assert (answer.status_code, answer.json()["product"]) == (409, f"hosts.product:{full.pk}")
+    answer = ask(api, mug, any_of=["hosts.product:0"])
+    assert (answer.status_code, answer.json()["field"], answer.json()["product"]) == (404, "any_of", "hosts.product:0")
+
+
+# a customer's own
+
+
+def test_a_customer_sees_what_they_wait_for_and_where_they_stand(api, mug, customer):
+    waiting_for(mug, 13)
+    api.force_authenticate(customer)
+    ask(api, mug, email=..., highest_price="20")
+    first, last = timezone.localdate() + dt.timedelta(days=10), timezone.localdate() + dt.timedelta(days=16)
+    expect_delivery(product=mug, quantity=30, earliest=first, latest=last)
+    [own] = api.get(URL).json()["results"]
+
+    assert (own["product"], own["state"], own["highest_price"], own["any_of"]) == (
+        f"hosts.product:{mug.pk}",
+        "waiting",
+        "20.00",
+        [],
+    )
+    assert own["standing"]["position"] == 14
+    assert own["standing"]["label"].startswith("You are number 14 in line. 30 units are due ")
+    assert [(due["units"], due["odds"]) for due in own["standing"]["deliveries"]] == [(30, "very_likely")]
+
+
+def test_nobody_sees_what_others_wait_for(api, mug, customer):
+    waiting_for(mug, 2, customer=customer)
+    assert (api.get(URL).status_code, api.patch(f"{URL}1/", {}).status_code) == (403, 403)
+    api.force_authenticate(get_user_model().objects.create_user("eve@example.com", "pw"))
+    assert api.get(URL).json() == {"results": []}
+
+
+def test_a_customer_changes_what_they_name_and_keeps_the_rest(api, mug, customer):
+    [row] = waiting_for(mug, customer=customer, highest_price=9, language="en")
+    api.force_authenticate(customer)
+    day = timezone.localdate().isoformat()
+    answer = api.patch(f"{URL}{row.pk}/", {"quantity": 4, "need_by": day, "language": "de"}, format="json")
+
+    assert answer.status_code == 200
+    body = answer.json()
+    assert (body["quantity"], body["need_by"], body["language"], body["highest_price"]) == (4, day, "de", "9.00")
+    api.patch(f"{URL}{row.pk}/", {"highest_price": None, "need_by": None}, format="json")
+    row.refresh_from_db()
+    assert (row.highest_price, row.need_until, row.quantity) == (None, None, 4)
+
+
+@pytest.mark.parametrize(
+    ("said", "field"),
+    [
+        ({"quantity": 0}, "quantity"),
+        ({"language": "xx"}, "language"),
+        ({"need_by": "1999-01-01"}, "need_by"),
+        ({"language": None}, "language"),
+    ],
+)
+def test_a_change_that_cannot_be_is_refused_by_name(api, mug, customer, said, field):
+    [row] = waiting_for(mug, customer=customer)
+    api.force_authenticate(customer)
+    answer = api.patch(f"{URL}{row.pk}/", said, format="json")
+    assert (answer.status_code, answer.json()["field"]) == (400, field)
+
+
+def test_somebody_elses_request_is_not_found_and_one_that_is_over_neither(api, mug, customer):
+    theirs, over = waiting_for(mug), waiting_for(Product.objects.create(name="Cup"), customer=customer, state="closed")
+    api.force_authenticate(customer)
+    for row in (*theirs, *over):
+        assert api.patch(f"{URL}{row.pk}/", {"quantity": 2}, format="json").status_code == 404
+    assert set(Subscription.objects.values_list("quantity", flat=True)) == {1}

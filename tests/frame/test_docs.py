@@ -13,11 +13,12 @@ import pytest
 from django.test import Client
 
 from backorders.conf import Settings
+from backorders.models import Subscription
 from backorders.schedule import intervals
 from backorders.services.backorders import tell_whole_orders
 from backorders.services.terms import set_selling_policy
 from backorders.templatetags.backorders import register
-from tests.factories import ProductFactory
+from tests.factories import CustomerFactory, ProductFactory
 from tests.hosts.models import Product
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -104,6 +105,16 @@ def test_the_code_of_these_documents_runs(name):
     known = {"mug": mug, "cup": cup, "Product": Product, "print": lambda *_: None}
     for block in blocks(ROOT / "docs" / f"{name}.md", "python"):
         exec(block, known)
+
+
+@pytest.mark.django_db
+def test_what_a_subscriber_can_say_is_shown_by_code_that_runs():
+    known = {name: ProductFactory() for name in ("sage", "cream", "midnight")}
+    known["ana"] = CustomerFactory(email="ana@example.com")
+    told = (ROOT / "docs" / "storefront.md").read_text().split("## Everything a subscriber can say")[1]
+    for block in re.findall(r"^```python\n(.*?)^```", told, re.S | re.M)[:2]:
+        exec(block, known)
+    assert known["where"] == {} and Subscription.objects.filter(quantity=2).count() == 3
 
 
 def test_every_tag_and_filter_is_documented():

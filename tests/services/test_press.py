@@ -9,10 +9,10 @@ from django.test import override_settings
 from django.test.signals import template_rendered
 from django.utils import timezone
 
-from backorders.domain.outbox import MailState
-from backorders.domain.tokens import Purpose, new_token
+from backorders.domain.outbox import MailKind, MailState
+from backorders.domain.tokens import new_token
 from backorders.models import OutgoingMail, Subscription
-from backorders.queries.outbox import facts_for, message_for
+from backorders.queries.outbox import DOORS, facts_for, message_for
 from backorders.services.outbox import drain
 from backorders.services.press import Press, Printed, _is_same, _undated, serialised
 from tests.mailserver import mail_server, mail_settings
@@ -40,7 +40,7 @@ def mails_of(people, **fields):
 
 
 def tokens():
-    return {Purpose.LEAVE: new_token()}
+    return {purpose: new_token() for purpose in DOORS[MailKind.BACK_IN_STOCK]}
 
 
 def without_chance(data):
@@ -166,7 +166,7 @@ def test_other_words_are_seen_to_be_other_words():
     press.write(mails[0], facts, own, in_bytes=True)
     [plate] = press.plates.values()
     message = message_for(mails[0], facts, tokens=own)
-    own = {"token leave": own[Purpose.LEAVE], "id": message.extra_headers["Message-ID"]}
+    own = {**{f"token {purpose}": token for purpose, token in own.items()}, "id": message.extra_headers["Message-ID"]}
     reader = mails[0].subscription.email
     assert _is_same(message, plate, reader, own)
     message.extra_headers["X-Lot"] = "7"

@@ -82,7 +82,8 @@ def test_blanking_goes_portion_by_portion_until_all_is_done(monkeypatch):
 
 
 @pytest.mark.parametrize("state", ["waiting", "told"])
-def test_a_live_request_keeps_its_address_and_its_way_out_for_ever(state):
+def test_a_live_request_keeps_its_address_and_its_way_out_for_ever(state, settings):
+    settings.BACKORDERS = {**settings.BACKORDERS, "REQUESTS_END_AFTER": None}
     [row] = waiting_for(ProductFactory(), 1, state=state)
     token_for(row, Purpose.LEAVE)
     tidy(now=LATER)
