@@ -222,7 +222,7 @@ def _save_what_is_known(token: uuid.UUID, way: Way) -> None:
     if connection.in_atomic_block:
         return
     try:
-        connection.close_if_unusable_or_obsolete()
+        connection.close()
         _finish(token, way)
         abandon(token)
     except DatabaseError:

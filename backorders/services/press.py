@@ -9,6 +9,7 @@ is left of a mail's cost: where the connection is plain SMTP, a text is serialis
 from __future__ import annotations
 
 import email.policy
+import math
 import re
 import time
 from collections.abc import Hashable, Mapping
@@ -85,11 +86,15 @@ class Plate:
         return message
 
 
+_NOTHING = Cut([""], list[str]())
+_PERSONAL = Plate(subject="", body=_NOTHING, html=_NOTHING, headers={}, sender="", made_at=math.inf)
+
+
 @dataclass(slots=True)
 class Press:
-    """Plates by text. ``None``: this text has to be written anew for each reader."""
+    """Plates by text, ``_PERSONAL`` for those that have to be written anew for each reader."""
 
-    plates: dict[Hashable, Plate | None] = field(default_factory=dict)
+    plates: dict[Hashable, Plate] = field(default_factory=dict)
 
     def write(
         self, mail: OutgoingMail, facts: Facts, tokens: Tokens, *, in_bytes: bool
@@ -103,7 +108,7 @@ class Press:
             return message_for(mail, facts, tokens=tokens)
         key = (key, in_bytes)
         plate, recipient = self._plate(key), recipient_of(mail).email
-        if plate is None and key in self.plates:
+        if plate is _PERSONAL:
             return message_for(mail, facts, tokens=tokens)
         own = _own(mail, tokens)
         if plate is not None and plate.is_true:
@@ -112,14 +117,15 @@ class Press:
             return Printed(_bare(plate.sender), recipient, plate.data.filled(_on_the_wire(recipient, own)))
         message = message_for(mail, facts, tokens=tokens)
         if plate is None:
-            self.plates[key] = _plate_of(message, recipient, own, in_bytes=in_bytes)
+            self.plates[key] = _plate_of(message, recipient, own, in_bytes=in_bytes) or _PERSONAL
         elif _is_same(message, plate, recipient, own):
             plate.is_true = True
         else:
-            self.plates[key] = None
+            self.plates[key] = _PERSONAL
         return message
 
     def _plate(self, key: Hashable) -> Plate | None:
+        """``None`` where the text is new."""
         plate = self.plates.get(key)
         if plate is not None and time.monotonic() - plate.made_at > _FRESH:
             del self.plates[key]

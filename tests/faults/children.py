@@ -125,7 +125,7 @@ def _short(sql, params):
     words = sql.replace('"', "").split()
     table = next((word for word in words if word.startswith("backorders_")), words[-1])
     state = next((str(value) for value in params or () if value in ("leased", "sending", "sent")), "")
-    if "telling = %s" in sql:
+    if "SET telling" in sql:
         state = "telling"
     return f"{words[0]} {table.split('.')[0]} {state if words[0] == 'UPDATE' else ''}".strip()
 

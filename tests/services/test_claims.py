@@ -158,8 +158,9 @@ def test_a_database_that_goes_away_in_the_middle_costs_no_mail_and_no_copy(now, 
     def breaks_at_the_fourth(mail):
         steps.append(mail.id)
         if len(steps) == 4:
-            if connection.vendor == "postgresql":  # a file does not hang up
-                connection.connection.close()
+            if connection.vendor == "postgresql":
+                with connection.cursor() as cursor:
+                    cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())")
             raise OperationalError("server closed the connection unexpectedly")
         return step(mail)
 
