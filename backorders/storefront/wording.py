@@ -235,12 +235,13 @@ def _day(moment: date | datetime) -> SafeString:
 
 def moment_in_words(moment: datetime) -> str:
     """An instant on the clock of the active time zone, as plain text: "Tuesday, March 3, 8:00 AM (CET)"."""
-    from babel.dates import format_skeleton, format_time
+    from babel.dates import format_skeleton, format_time, get_datetime_format
 
     here, locale = timezone.localtime(moment), babel_locale(_language())
     day = format_skeleton("MMMMEEEEd", here, tzinfo=here.tzinfo, fuzzy=True, locale=locale)
     clock = format_time(here, format="short", tzinfo=here.tzinfo, locale=locale)
-    return f"{day}, {clock} ({here.tzname()})"
+    joined = str(get_datetime_format("medium", locale=locale)).replace("'", "").format(clock, day)
+    return f"{joined} ({here.tzname()})"
 
 
 def _too_many(answer: Availability) -> Shown:

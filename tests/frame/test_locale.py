@@ -17,6 +17,7 @@ import gettext
 import io
 import itertools
 import re
+import uuid
 from collections import Counter
 from functools import cache
 from html.parser import HTMLParser
@@ -26,10 +27,11 @@ import pytest
 from babel.messages.extract import extract
 from babel.messages.mofile import read_mo
 from babel.messages.pofile import read_po
+from django.conf import settings
 from django.contrib import admin
 from django.core import mail
 from django.template import Context, Template
-from django.test import Client, RequestFactory
+from django.test import Client, RequestFactory, override_settings
 from django.test.signals import template_rendered
 from django.urls import reverse
 from django.utils import timezone, translation
@@ -38,26 +40,57 @@ from django.utils.translation.template import templatize
 import backorders
 from backorders.api.errors import sentence
 from backorders.domain.availability import Availability, State
+from backorders.domain.chances import Odds
 from backorders.domain.terms import Policy, Terms
 from backorders.domain.tokens import Purpose
 from backorders.domain.units import Units
+from backorders.domain.waves import Order
 from backorders.domain.windows import NO_DATE, OVERDUE, Confidence, Window
 from backorders.domain.wording import by_label_of, label_of
-from backorders.errors import BelowMinimum, InvalidQuantity, LimitReached, NotOrderable, NotSellable
-from backorders.models import Alternative, Backorder, Delivery, OutgoingMail, StockItem, Subscription, SuppressedAddress
+from backorders.errors import (
+    BelowMinimum,
+    HoldLost,
+    InvalidDay,
+    InvalidLanguage,
+    InvalidPrice,
+    InvalidQuantity,
+    LimitReached,
+    NotOrderable,
+    NotSellable,
+    TooManyProducts,
+)
+from backorders.models import (
+    Alternative,
+    Backorder,
+    Delivery,
+    Hold,
+    OutgoingMail,
+    StockItem,
+    Subscription,
+    SuppressedAddress,
+)
 from backorders.queries.availability import shop_today
 from backorders.queries.backorders import places_of
+from backorders.queries.subscriptions import Due, Standing
 from backorders.services.backorders import place_backorder, tell_whole_orders
 from backorders.services.checkout import Line, check_out
 from backorders.services.locks import anchor_of
 from backorders.services.outbox import drain
 from backorders.services.stock import sweep_stock
-from backorders.services.subscriptions import subscribe
+from backorders.services.subscriptions import MOST_CHOICES, subscribe, tidy_subscriptions
 from backorders.services.supply import expect_delivery, move_delivery, receive_delivery
 from backorders.services.terms import set_selling_policy
 from backorders.services.waves import release_waves
 from backorders.storefront.outcomes import carrying
-from backorders.storefront.wording import button_of, invitation_of, promise_in_words, shown, window_in_words
+from backorders.storefront.wording import (
+    FAR_BACK,
+    button_of,
+    invitation_of,
+    promise_in_words,
+    shown,
+    standing_in_words,
+    window_in_words,
+)
 from tests.factories import CustomerFactory, ProductFactory, token_for, waiting_for
 from tests.hosts.models import Poster, Product
 
@@ -309,17 +342,20 @@ class Visible(HTMLParser):
             self.texts.append(" ".join(data.split(" ")).strip())
 
 
+OWN_NAMES = re.compile(r'<option value="([\w-]+)" lang="\1".*?</option>')
+"""Languages to choose from, each called as it calls itself."""
+
 INLINE = re.compile(r'</?time[^>]*>|<strong class="bo-address"[^>]*>(.*?)</strong>')
 """Elements within a sentence."""
 
 
 def texts_of(html):
     parser = Visible()
-    parser.feed(INLINE.sub(lambda found: found[1] or "", html))
+    parser.feed(INLINE.sub(lambda found: found[1] or "", OWN_NAMES.sub("", html)))
     return parser.texts
 
 
-NAMES = re.compile(rf"{TITLE}|{OTHER}|Test Shop|https?://\S+|\S+@[\w.…-]+|\.com\b|A-1/1|€|\bEUR\b")
+NAMES = re.compile(rf"{TITLE}|{OTHER}|Test Shop|https?://\S+|\S+@[\w.…-]+|\.com\b|A-1/1|€|\bEUR\b|\bCES?T\b")
 
 
 def in_days(days):
@@ -388,6 +424,25 @@ def words():
         yield promise_in_words(answer.window)
 
 
+def with_setting(name, value):
+    return override_settings(BACKORDERS={**settings.BACKORDERS, name: value})
+
+
+def standings():
+    """What a page says of every place in line and every chance, whoever is told first."""
+    dues = [Due(units=units, window=window, odds=None) for units in (1, 2, 5) for window in windows_to_come()]
+    dues += [Due(units=5, window=dues[0].window, odds=odds) for odds in Odds]
+    for order in Order:
+        places = (1, FAR_BACK + 2) if order == Order.FIRST_COME else (None,)
+        with with_setting("WAVE_ORDER", order.value):
+            for place, due in itertools.product(places, [(), *((due,) for due in dues)]):
+                yield standing_in_words(Standing(position=place, dues=due))
+
+
+def windows_to_come():
+    return [window for window in windows() if isinstance(window, Window) and window.latest > in_days(0)]
+
+
 def draw(text, **context):
     return Template("{% load backorders %}" + text).render(Context(context))
 
@@ -404,6 +459,7 @@ def tags():
         yield from _boxes(mug, user, path)
         for outcome in ("check_mail", "nothing", "left"):
             yield from _boxes(mug, user, carrying(path, reference=reference, outcome=outcome))
+        yield from _boxes(mug, user, path, any_of=[on_shelf(name=OTHER)])
     waiting_for(mug, customer=anna, email=anna.email)
     yield from _boxes(mug, anna, path)
     yield draw(
@@ -437,11 +493,11 @@ def _places():
         yield draw("{% backorder_place place %}", place=place)
 
 
-def _boxes(product, user, path):
+def _boxes(product, user, path, any_of=()):
     request = RequestFactory().get(path)
     if user is not None:
         request.user = user
-    yield draw("{% backorder_subscribe p %}", p=product, request=request)
+    yield draw("{% backorder_subscribe p any_of=others %}", p=product, request=request, others=any_of)
 
 
 BAD_ADDRESSES = [
@@ -470,12 +526,74 @@ def pages(language):
     for address in BAD_ADDRESSES:
         yield client.post(form, {"product": reference[mug], "email": address})
     yield client.post(form, {"product": reference[mug], "email": "ana@example.com", "quantity": "-1"})
+    yield client.post(form, {"product": reference[mug], "email": "ana@example.com", "need_by": "2020-01-01"})
+    others = [f"hosts.product:{on_shelf().pk}" for _ in range(MOST_CHOICES + 1)]
+    yield client.post(form, {"product": reference[mug], "email": "ana@example.com", "any_of": others})
     yield client.get(client.post(form, {"product": reference[mug], "email": "ana@example.com"})["Location"])
 
     asked = waiting_for(mug, state=Subscription.State.PENDING, confirmed_at=None)[0]
     confirm = reverse("backorders:confirm", args=[token_for(asked, Purpose.CONFIRM, **week)])
     leave = reverse("backorders:leave", args=[token_for(asked, Purpose.LEAVE)])
     yield from (client.get(confirm), client.post(confirm), client.get(leave), client.post(leave), client.get(confirm))
+    yield from pages_to_manage(client, language)
+    yield from pages_of_holds(client, language)
+
+
+def pages_to_manage(client, language):
+    """Everything one mailbox asked for: waiting with a chance and without, any one of two, told, not confirmed."""
+    reader = {"email": "ben@example.com", "email_key": "ben@example.com", "language": language}
+    soon, told, new = (
+        waiting_for(on_shelf(arrives=(4, 8)), **reader),
+        *(waiting_for(on_shelf(), **reader) for _ in "ab"),
+    )
+    choice = uuid.uuid4()
+    any_of = [waiting_for(on_shelf(name=name), group=choice, **reader)[0] for name in (TITLE, OTHER)]
+    Subscription.objects.filter(id=told[0].id).update(state="told", told_at=timezone.now())
+    Subscription.objects.filter(id=new[0].id).update(state="pending", confirmed_at=None)
+    manage = reverse("backorders:manage", args=[token_for(soon[0], Purpose.LEAVE)])
+
+    said = {"request": soon[0].pk, "act": "change", "quantity": "2", "language": language}
+    yield client.get(manage)
+    yield client.post(manage, said)
+    for wrong in ({"quantity": "0"}, {"highest_price": "-1"}, {"need_by": "2020-01-01"}, {"need_by": TITLE}):
+        yield client.post(manage, said | wrong)
+    yield client.post(manage, {"request": any_of[0].pk, "act": "leave"})
+    yield client.post(manage, {"act": "leave_all"})
+    yield client.get(manage)
+
+
+def pages_of_holds(client, language):
+    """What is put aside, one and several, and how things stand for each way in which that can end."""
+    mug, holders = dropped(people=2, units=4, quantity=2, language=language)
+    one = dropped(language=language)[1][0]
+    first, second = (reverse("backorders:hold", args=[token_for(row, Purpose.HOLD)]) for row in holders)
+    yield from (client.get(first), client.get(reverse("backorders:hold", args=[token_for(one, Purpose.HOLD)])))
+
+    Hold.objects.filter(subscription=holders[0]).update(ends_at=timezone.now())  # and still on sale
+    yield client.get(first)
+    ended = {"ended_at": timezone.now(), "state": Hold.State.OVER}
+    Hold.objects.filter(subscription__in=holders).update(**ended)
+    Product.objects.filter(pk=mug.pk).update(stock=0)
+    Alternative.objects.create(item=anchor_of(mug), substitute=anchor_of(on_shelf(9, name=OTHER)))
+    yield client.get(first)
+    Subscription.objects.filter(id=holders[0].id).update(state="waiting")
+    yield client.get(first)
+    Subscription.objects.filter(id=holders[0].id).update(state="closed", closed_because="left")
+    yield client.get(first)
+    Hold.objects.filter(subscription=holders[1]).update(**ended | {"state": Hold.State.USED})
+    yield client.get(second)
+
+
+def dropped(people=1, units=1, **fields):
+    """What has just come back, and those for whom it is put aside."""
+    mug = on_shelf()
+    rows = waiting_for(mug, people, **fields)
+    Product.objects.filter(pk=mug.pk).update(stock=units)
+    with with_setting("HOLD_FOR", dt.timedelta(hours=4)):
+        sweep_stock()
+        release_waves()
+    assert Hold.objects.open().filter(subscription__in=rows).count() == people
+    return mug, rows
 
 
 def mails(language):
@@ -514,22 +632,46 @@ def mails(language):
     drain(seconds=5)
     subscribe(product=on_shelf(name=OTHER), **reader)
     drain(seconds=5)
+    dropped(language=language)
+    dropped(units=2, quantity=2, language=language)
+    drain(seconds=5)
+    end_in_vain(language)
+    drain(seconds=5)
     with translation.override(language):  # one mail for two requests
         several = {"products": [1, 2], "product": {"title": TITLE}}
         subject = Template('{% include "backorders/mail/confirm_subscription_subject.txt" %}').render(Context(several))
     return list(mail.outbox), subject
 
 
+def end_in_vain(language):
+    """Requests for one product, any one of two and any one of three: by a day that is over, and for as long as they last."""
+    yesterday, long_ago = timezone.now() - dt.timedelta(days=1), timezone.now() - dt.timedelta(days=400)
+    number = itertools.count()
+    for over, products in itertools.product(({"need_until": yesterday}, {"placed_at": long_ago}), (1, 2, 3)):
+        reader = f"vain{next(number)}@example.com"
+        asked = {"email": reader, "email_key": reader, "group": uuid.uuid4() if products > 1 else None}
+        wanted = [on_shelf(name=name) for name in (TITLE, OTHER, TITLE)[:products]]
+        for product in wanted:
+            waiting_for(product, language=language, **asked, **over)
+        if "placed_at" in over:
+            Alternative.objects.create(item=anchor_of(wanted[0]), substitute=anchor_of(on_shelf(9, name=OTHER)))
+    tidy_subscriptions()
+
+
 def everything(language):
     """All that shoppers get to see in one language, text by text."""
     with translation.override(language):
-        said = list(words())
+        said = [*words(), *standings()]
         said += [text for box in (*tags(), *order_lines()) for text in texts_of(box)]
         said += [sentence(InvalidQuantity(0)), sentence(NotSellable("x", []))]
         refused = {"product": TITLE, "state": "backorder"}
         said.append(sentence(NotOrderable(**refused)))
         said.append(sentence(LimitReached(**refused, asked=7, possible=5)))
         said.append(sentence(BelowMinimum(**refused, asked=1, least=5)))
+        said.append(sentence(HoldLost(**refused, reason="over")))
+        said.append(sentence(InvalidDay(TITLE, first=in_days(0), last=in_days(9))))
+        said += [sentence(InvalidPrice(0)), sentence(InvalidLanguage("x", known=[TITLE]))]
+        said.append(sentence(TooManyProducts(asked=99, most=20)))
     for answer in pages(language):
         assert answer["Content-Language"] == language
         said += texts_of(answer.content.decode())
@@ -551,7 +693,10 @@ def english():
     return {msgid: _matcher(msgid, plural) for msgid, (plural, _) in sources().items()}
 
 
-_WORDS = ("title", "shop_name", "reference", "proven", "when", "day", "days", "month", "key", "text", "names")
+_WORDS = (
+    *("title", "shop_name", "reference", "proven", "when", "day", "days", "month", "key", "text", "names"),
+    *("until", "due", "first", "last", "known", "currency"),
+)
 """Placeholders for words; all others stand for numbers."""
 
 
@@ -663,6 +808,7 @@ def staff_pages(language, owner):
     Product.objects.filter(pk=back.pk).update(stock=3)
     sweep_stock()
     release_waves()
+    dropped(language=language)
     SuppressedAddress.objects.create(email_key="ana@example.com", reason="", suppressed_at=timezone.now())
 
     def page(name, *args, **query):
@@ -686,7 +832,13 @@ def staff_pages(language, owner):
                 yield owner.post(where, TYPED | {"delivery": delivery.pk}, headers={"Accept-Language": language})
     yield page("stockitem_arrival", anchor_of(mug).pk, units=40)
     yield page("delivery_receive", ids=f"{delivery.pk},{late.pk}")
-    acted = ((Delivery, "cancel"), (Subscription, "close"), (OutgoingMail, "again"), (StockItem, "change_terms"))
+    acted = (
+        (Delivery, "cancel"),
+        (Subscription, "close"),
+        (OutgoingMail, "again"),
+        (StockItem, "change_terms"),
+        (Hold, "give_back"),
+    )
     for model, action in acted:
         where = reverse(f"admin:backorders_{model._meta.model_name}_changelist") + "?show=all"
         form = {"action": action, "_selected_action": list(model.objects.values_list("pk", flat=True))}
