@@ -1,6 +1,7 @@
 """Fixtures. Nothing here stands in for a real part: the mail backend is Django's own memory one, the database is real."""
 
 import datetime as dt
+import gc
 import os
 from contextlib import ExitStack, contextmanager
 
@@ -33,6 +34,13 @@ def pytest_collection_modifyitems(config, items):
     for item in items:
         if "postgres" in item.keywords:
             item.add_marker(skip)
+
+
+def pytest_collection_finish(session):
+    """What is loaded by now stays: looking for garbage among it again and again costs a tenth of the run."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
 
 
 _DATABASES = {"db", "transactional_db", "live_server"}

@@ -113,9 +113,16 @@ class _Tally:
         self.add(seen, weight=-1.0, count=-1)
 
     def quantile(self, level: float) -> int | None:
-        """That of ``lateness()``, without what else there is to it."""
-        days, shares = _curve(sorted(self.days.items()))
-        return _quantile(days, shares, level=_cautious(level, weight=self.weight, unseen=self.unseen))
+        """That of ``lateness()``, from the early end and no further than needed: a replay asks dozens of times."""
+        level = _cautious(level, weight=self.weight, unseen=self.unseen) - _NOTHING
+        at_risk, awaited = self.weight, 1.0
+        for lateness, day in sorted(self.days.items()):
+            if day.came > _NOTHING:
+                awaited *= 1 - day.came / at_risk
+                if 1 - awaited >= level:
+                    return lateness
+            at_risk -= day.came + day.still_open
+        return None
 
     def lateness(self) -> Lateness:
         return _lateness(sorted(self.days.items()), unseen=self.unseen)
@@ -146,7 +153,9 @@ class Lateness:
         besides the supplier's own deliveries, the next one counts among them (split conformal: rank ceil(level (n + 1)),
         at most the latest seen; Vovk, Gammerman & Shafer 2005), for n of them promise less than they seem to.
         """
-        return _quantile(self.days, self.shares, level=_cautious(level, weight=self.weight, unseen=self._unseen))
+        level = _cautious(level, weight=self.weight, unseen=self._unseen)
+        place = bisect_left(self.shares, level - _NOTHING)
+        return self.days[place] if place < len(self.days) else None
 
     def beyond(self, days: int) -> Lateness:
         """This will return the lateness of deliveries that were still awaited when ``days`` open days were over.
@@ -194,11 +203,6 @@ def _curve(tally: Sequence[tuple[int, _Day]]) -> tuple[list[int], list[float]]:
 
 def _cautious(level: float, *, weight: float, unseen: float) -> float:
     return min(1.0, level * (weight + unseen) / weight) if level > 0.5 and weight > _NOTHING else level
-
-
-def _quantile(days: Sequence[int], shares: Sequence[float], *, level: float) -> int | None:
-    place = bisect_left(shares, level - _NOTHING)
-    return days[place] if place < len(days) else None
 
 
 def _moved(level: float, said: int | None, seen: Observation, *, target: float, gamma: float) -> float:
