@@ -67,8 +67,8 @@ BROUGHT_ALSO_BY = {"demo": ("demo", "dev", "grocery"), "dev": ("dev",), "grocery
 # Two processes, because a run has two databases' worth of work and a small machine has two cores.
 PYTEST_OPTIONS = ("-n", "2", "--dist", "loadgroup")
 
-# One more than that: most of a fault is waiting for what was broken to come back.
-FAULT_OPTIONS = ("-n", "3")
+# Twice that: most of a fault is waiting for what was broken to come back.
+FAULT_OPTIONS = ("-n", "4")
 
 SECONDS_TO_STOP = 10
 SECONDS_TO_START = 60

@@ -12,9 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import partial
-from itertools import accumulate
 from math import sqrt
-from operator import mul
 from statistics import fmean
 
 from backorders.domain.calendars import Calendar
@@ -74,15 +72,6 @@ class _Day:
     lost: float = 0.0
     count: int = 0
 
-    def add(self, seen: Observation, weight: float, count: int) -> None:
-        self.count += count
-        if seen.is_lost:
-            self.lost += weight
-        elif seen.is_open:
-            self.still_open += weight
-        else:
-            self.came += weight
-
 
 @dataclass(slots=True)
 class _Tally:
@@ -90,6 +79,7 @@ class _Tally:
 
     unseen: float
     count: int = 0
+    weight: float = 0.0
     days: dict[int, _Day] = field(default_factory=dict)
 
     @classmethod
@@ -97,18 +87,42 @@ class _Tally:
         others = [seen for each in pool for seen in each[-PER_SUPPLIER:]]
         pool_weight = min(POOL_WEIGHT, len(others))
         tally = cls(unseen=1 - pool_weight / POOL_WEIGHT)
-        for seen in others:
-            tally.add(seen, weight=pool_weight / len(others))
-        for seen in own:
-            tally.add(seen)
+        if others:
+            tally.add(*others, weight=pool_weight / len(others))
+        tally.add(*own)
         return tally
 
-    def add(self, seen: Observation, *, weight: float = 1.0, count: int = 1) -> None:
-        self.days.setdefault(seen.days, _Day()).add(seen, weight, count)
-        self.count += count
+    def add(self, *observations: Observation, weight: float = 1.0, count: int = 1) -> None:
+        """Hundreds at a time, for every delivery that is replayed."""
+        days = self.days
+        for seen in observations:
+            day = days.get(seen.days)
+            if day is None:
+                day = days[seen.days] = _Day()
+            day.count += count
+            if seen.is_lost:
+                day.lost += weight
+            elif seen.is_open:
+                day.still_open += weight
+            else:
+                day.came += weight
+        self.count += count * len(observations)
+        self.weight += weight * len(observations)
 
     def forget(self, seen: Observation) -> None:
         self.add(seen, weight=-1.0, count=-1)
+
+    def quantile(self, level: float) -> int | None:
+        """That of ``lateness()``, from the early end and no further than needed: a replay asks dozens of times."""
+        level = _cautious(level, weight=self.weight, unseen=self.unseen) - _NOTHING
+        at_risk, awaited = self.weight, 1.0
+        for lateness, day in sorted(self.days.items()):
+            if day.came > _NOTHING:
+                awaited *= 1 - day.came / at_risk
+                if 1 - awaited >= level:
+                    return lateness
+            at_risk -= day.came + day.still_open
+        return None
 
     def lateness(self) -> Lateness:
         return _lateness(sorted(self.days.items()), unseen=self.unseen)
@@ -139,8 +153,7 @@ class Lateness:
         besides the supplier's own deliveries, the next one counts among them (split conformal: rank ceil(level (n + 1)),
         at most the latest seen; Vovk, Gammerman & Shafer 2005), for n of them promise less than they seem to.
         """
-        if level > 0.5 and self.weight:
-            level = min(1.0, level * (self.weight + self._unseen) / self.weight)
+        level = _cautious(level, weight=self.weight, unseen=self._unseen)
         place = bisect_left(self.shares, level - _NOTHING)
         return self.days[place] if place < len(self.days) else None
 
@@ -157,8 +170,8 @@ class Lateness:
 def _lateness(tally: Sequence[tuple[int, _Day]], *, unseen: float) -> Lateness:
     days, shares = _curve(tally)
     return Lateness(
-        days=days,
-        shares=shares,
+        days=tuple(days),
+        shares=tuple(shares),
         count=sum(seen.count for _, seen in tally),
         weight=sum(seen.came + seen.still_open + seen.lost for _, seen in tally),
         _unseen=unseen,
@@ -166,20 +179,30 @@ def _lateness(tally: Sequence[tuple[int, _Day]], *, unseen: float) -> Lateness:
     )
 
 
-def _curve(tally: Sequence[tuple[int, _Day]]) -> tuple[tuple[int, ...], tuple[float, ...]]:
+def _curve(tally: Sequence[tuple[int, _Day]]) -> tuple[list[int], list[float]]:
     """Kaplan–Meier: at each lateness the share of those still awaited that came. What is lost is awaited for ever.
 
     Those at risk are summed from the late end, so that the last step of a full history is exactly 1.
     """
-    at_risk = sum(seen.lost for _, seen in tally)
+    at_risk = 0.0
+    for _, seen in tally:
+        at_risk += seen.lost
     steps = []
     for day, seen in reversed(tally):
-        at_risk += seen.came + seen.still_open
-        if seen.came > _NOTHING:
-            steps.append((day, 1 - seen.came / at_risk))
-    steps.reverse()
-    awaited = accumulate((staying for _, staying in steps), mul)
-    return tuple(day for day, _ in steps), tuple(1 - share for share in awaited)
+        came = seen.came
+        at_risk += came + seen.still_open
+        if came > _NOTHING:
+            steps.append((day, 1 - came / at_risk))
+    days, shares, awaited = [], [], 1.0
+    for day, staying in reversed(steps):
+        awaited *= staying
+        days.append(day)
+        shares.append(1 - awaited)
+    return days, shares
+
+
+def _cautious(level: float, *, weight: float, unseen: float) -> float:
+    return min(1.0, level * (weight + unseen) / weight) if level > 0.5 and weight > _NOTHING else level
 
 
 def _moved(level: float, said: int | None, seen: Observation, *, target: float, gamma: float) -> float:
@@ -220,7 +243,7 @@ def adapted_level(
     known = _Tally.of(own[max(0, start - RECENT) : start], pool)
     for place in range(start, len(own)):
         if known.count >= FEWEST:
-            level = _moved(level, known.lateness().quantile(level), own[place], target=target, gamma=gamma)
+            level = _moved(level, known.quantile(level), own[place], target=target, gamma=gamma)
         known.add(own[place])
         if place >= RECENT:
             known.forget(own[place - RECENT])

@@ -122,7 +122,8 @@ def _run(crowd: Sequence[float], policy: Policy) -> Run:
             size = policy(Scene(tick=tick, stock=stock, waiting=len(crowd) - reached, told=told, bought=len(clicks)))
             for hours in crowd[reached : reached + size]:
                 heappush(coming, now + hours)
-            told.append((tick, size))
+            if size:
+                told.append((tick, size))
             reached = min(len(crowd), reached + size)
         while coming and coming[0] <= now + _TICK:
             clicks.append(heappop(coming))

@@ -57,10 +57,17 @@ def backordered(on_the_shelf):
     return kettle
 
 
+@pytest.fixture(scope="module")
+def seeded(kept):
+    """The shop on its first morning, for all tests of a module: those that want it empty live in another."""
+    with kept():
+        seed.seed_people()
+        seed.seed_small()
+
+
 @pytest.fixture
-def catalogue(db):
-    seed.seed_people()
-    seed.seed_small()
+def catalogue(seeded, db):
+    """The shop on its first morning; what a test does to it is gone afterwards."""
 
 
 def by(days):

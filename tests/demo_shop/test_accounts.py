@@ -25,13 +25,3 @@ def test_an_address_counts_only_after_the_button_behind_the_link(client, db, mai
 def test_a_mutilated_link_is_not_found(client, db, mailoutbox):
     _customer, link = registered(client, mailoutbox)
     assert client.get(link[:-3] + "/").status_code == 404
-
-
-def test_the_demo_logins_work(client, catalogue):
-    for name in ("anna", "ben", "admin"):
-        assert client.login(username=f"{name}@example.com", password=name)
-
-
-def test_the_account_page_opens(client, catalogue):
-    client.login(username="anna@example.com", password="anna")
-    assert client.get("/account/").status_code == 200

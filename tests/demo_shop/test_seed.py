@@ -5,15 +5,16 @@ from django.core.management import CommandError, call_command
 
 from backorders.domain.availability import State
 from backorders.models import CategoryTerms, Delivery, Promise, StockItem, Supplier
-from backorders.queries.availability import availability_of
+from backorders.queries.availability import availability_for, availability_of
 from backorders.queries.reliability import calibration_table
 from backorders.queries.stock import item_of
 from backorders.services.repair import repair_counters
 from backorders.services.stock import sweep_stock
-from demo_shop.models import Customer, Variant
+from demo_shop import seed
+from demo_shop.models import Customer, Product, Variant
 from tests.demo_shop.conftest import look_at, put_in_basket, read
 
-pytestmark = pytest.mark.usefixtures("catalogue")
+pytestmark = [pytest.mark.usefixtures("catalogue"), pytest.mark.xdist_group("seed")]
 
 
 def test_three_suppliers_have_more_than_thirty_deliveries_behind_them():
@@ -102,3 +103,66 @@ def test_no_promise_was_ever_for_a_day_that_was_over():
 def test_a_story_that_fails_names_its_step():
     with pytest.raises(CommandError, match="FAILED at “staff log in”"):
         call_command("demo_story", url="http://127.0.0.1:9")
+
+
+# its pages
+
+
+def test_every_state_occurs_in_the_small_catalogue():
+    states = {answer.state for answer in availability_for(Variant.objects.all()).values()}
+    assert states == set(State)
+
+
+def test_seeding_twice_adds_nothing():
+    assert seed.seed_small() == 0
+
+
+PAGES = [
+    "/",
+    "/c/",
+    "/c/kitchen/",
+    "/search/?q=lamp",
+    "/p/moor-boots/",
+    "/basket/",
+    "/warehouse/",
+    "/warehouse/HEARTH-BRICK/",
+    "/inbox/",
+]
+
+
+@pytest.mark.parametrize("language", ["en", "de", "fr", "ar"])
+def test_every_page_opens_in_every_language(client, language):
+    for path in PAGES:
+        page = client.get(path, headers={"Accept-Language": language})
+        assert page.status_code == 200
+        assert f'<html lang="{language}"' in page.content.decode()
+
+
+def test_in_stock_only_shows_what_is_on_a_shelf(client):
+    shown = {card["product"].slug for card in client.get("/c/bikes/?in_stock=1").context["cards"]}
+    assert shown == set(
+        Product.objects.filter(category__slug="bikes", variants__stock__gt=0).values_list("slug", flat=True).distinct()
+    )
+
+
+def test_a_list_of_products_costs_seven_queries_however_long_it_is(client, django_assert_num_queries):
+    client.get("/")  # content types are read once per process
+    for path in ("/c/bikes/", "/c/sound/"):
+        with django_assert_num_queries(7):
+            client.get(path)
+
+
+def test_nothing_inline_may_run(client):
+    page = client.get("/p/moor-boots/")
+    assert "unsafe" not in page["Content-Security-Policy"]
+    assert " style=" not in page.content.decode()
+
+
+def test_the_demo_logins_work(client):
+    for name in ("anna", "ben", "admin"):
+        assert client.login(username=f"{name}@example.com", password=name)
+
+
+def test_the_account_page_opens(client):
+    client.login(username="anna@example.com", password="anna")
+    assert client.get("/account/").status_code == 200

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backorders.domain.allocation import STRICT, Fill, Holding, Plan, Rule, Waiting, plan, rest_of, shortage, stands_at
+from tests.thoroughness import cases
 
 START = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 DAY = dt.timedelta(days=1)
@@ -74,7 +75,7 @@ def unit_by_unit(queue, units, rule, **arrival):
     return given, units, {w.line_id: times[w.line_id] - w.overtaken for w in queue if times[w.line_id] > w.overtaken}
 
 
-@settings(max_examples=1500)
+@settings(max_examples=cases(300))
 @given(queues(), st.integers(0, 60), rules, arrivals)
 def test_it_equals_calling_people_forward_one_unit_at_a_time(queue, units, rule, arrival):
     shares = plan(queue=queue, units=units, rule=rule, **arrival)
@@ -99,7 +100,7 @@ def test_the_order_of_the_rows_does_not_matter(queue, units, rule, arrival):
     )
 
 
-@settings(max_examples=500)
+@settings(max_examples=cases(100))
 @given(queues(), st.integers(0, 60), rules, arrivals)
 def test_planning_the_rest_again_assigns_nothing(queue, units, rule, arrival):
     shares = plan(queue=queue, units=units, rule=rule, **arrival)
@@ -108,7 +109,7 @@ def test_planning_the_rest_again_assigns_nothing(queue, units, rule, arrival):
     assert again == Plan(waiting=shares.waiting, left=shares.left, blocked_by=shares.blocked_by)
 
 
-@settings(max_examples=500)
+@settings(max_examples=cases(100))
 @given(queues(), st.integers(0, 30), st.integers(0, 30), arrivals)
 def test_two_arrivals_are_worth_one_of_their_sum(queue, first, second, arrival):
     one = plan(queue=queue, units=first, **arrival)
@@ -217,7 +218,7 @@ skipping = st.builds(Rule, may_skip=st.just(True), most_overtakes=st.integers(0,
 lots = st.lists(st.tuples(st.integers(0, 8), st.lists(st.integers(1, 9), max_size=2)), min_size=20, max_size=40)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=cases(100), deadline=None)
 @given(skipping, lots, st.randoms(use_true_random=False))
 def test_over_many_arrivals_no_line_is_overtaken_more_often_than_the_rule_says(rule, history, dice):
     queue, left, next_id, overtaken = [], 0, 1, {}
@@ -235,7 +236,7 @@ def test_over_many_arrivals_no_line_is_overtaken_more_often_than_the_rule_says(r
     assert {w.line_id: w.overtaken for w in queue} == {w.line_id: overtaken.get(w.line_id, 0) for w in queue}
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=cases(100), deadline=None)
 @given(st.integers(1, 12), st.integers(0, 12), st.integers(1, 3))
 def test_nobody_starves_while_important_people_keep_coming(leap_days, patience, vips_a_day):
     """Every day brings as many important lines as units, so that without ageing an ordinary line would wait for ever."""
@@ -290,7 +291,7 @@ holdings = st.lists(st.tuples(st.integers(0, 9), st.integers(0, 4), st.integers(
 )
 
 
-@settings(max_examples=500)
+@settings(max_examples=cases(100))
 @given(holdings, st.integers(0, 40), st.randoms(use_true_random=False))
 def test_a_shortage_takes_one_unit_at_a_time_from_the_last_who_has_one(holders, units, dice):
     keeps = {h.line_id: h.allocated for h in holders}

@@ -12,6 +12,8 @@ from backorders.domain.lateness import LEVELS, PastDelivery, calibration, replay
 from backorders.domain.rehearsal import HISTORIES, rehearse
 from backorders.domain.windows import Window
 
+pytestmark = pytest.mark.xdist_group("calibration")  # they share what one rehearsal found
+
 MONDAY = dt.date(2026, 3, 2)
 
 

@@ -25,6 +25,7 @@ from backorders.domain.promises import (
     promises_of,
 )
 from backorders.domain.windows import NO_DATE, OVERDUE, Confidence, Source, Window
+from tests.thoroughness import cases
 
 TODAY = dt.date(2026, 3, 2)
 SHELF, BEYOND = 0, None
@@ -195,7 +196,7 @@ def agrees(promised, oracle, cards, c):
     assert in_days(promised.complete) == oracle.complete(cards, c)
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=cases(300), deadline=None)
 @given(supplies, lines(), conditions)
 def test_every_line_is_promised_what_laying_out_every_unit_gives_it(incoming, queue, given_that):
     found = promises_of(queue=queue, standing=standing(incoming, **given_that))
@@ -237,7 +238,7 @@ def test_ten_thousand_items_are_promised_what_laying_out_every_unit_gives_them()
             agrees(found[c.line_id], oracle, oracle.drawn[c.line_id], c)
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=cases(300), deadline=None)
 @given(supplies, lines(), conditions, lines(pins=(None,), min_size=1))
 def test_a_newcomer_is_promised_what_laying_out_every_unit_gives_it(incoming, queue, given_that, newcomers):
     here, new = standing(incoming, queue, **given_that), newcomers[-1]
@@ -250,7 +251,7 @@ def test_a_newcomer_is_promised_what_laying_out_every_unit_gives_it(incoming, qu
     assert in_words(here.promise_for(after + new.needs, **wants)) == oracle.says(cards[-1], new)
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=cases(200), deadline=None)
 @given(supplies, lines(), shelves)
 def test_what_is_left_of_each_delivery_equals_the_cards_left_in_the_pile(incoming, queue, on_shelf):
     horizon = horizon_of(incoming, queue)
@@ -263,7 +264,7 @@ def test_what_is_left_of_each_delivery_equals_the_cards_left_in_the_pile(incomin
     }
 
 
-@settings(max_examples=300)
+@settings(max_examples=cases(100))
 @given(supplies, st.integers(1, 60))
 def test_a_unit_of_the_horizon_equals_laying_out_every_unit(incoming, unit):
     pile = EveryUnit(incoming, [])
@@ -289,7 +290,7 @@ def that_fit(queue, incoming):
     return fitting
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=cases(100), deadline=None)
 @given(deliveries(soonest=0), lines(min_size=1, pins=(None,), asked=(None,)), conditions, st.integers(0, 6))
 def test_cancelling_a_line_never_delays_another(incoming, queue, given_that, leaver):
     here = standing(incoming, **given_that)
@@ -299,7 +300,7 @@ def test_cancelling_a_line_never_delays_another(incoming, queue, given_that, lea
     assert nobody_is_later(before, after)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=cases(100), deadline=None)
 @given(supplies, lines(min_size=1), conditions, st.integers(0, 6))
 def test_cancelling_a_line_never_moves_another_to_a_later_delivery(incoming, queue, given_that, leaver):
     """Also where the days of one have passed: as long as it is on the axis it keeps its place there."""
@@ -313,7 +314,7 @@ def test_cancelling_a_line_never_moves_another_to_a_later_delivery(incoming, que
         assert order.index(one.parts[-1].delivery_id) <= order.index(before[i].parts[-1].delivery_id)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=cases(100), deadline=None)
 @given(deliveries(soonest=0, min_size=1), lines(), shelves, st.data(), st.integers(1, 30))
 def test_a_delay_never_helps_anybody(incoming, queue, on_shelf, data, days):
     queue, late = that_fit(queue, incoming), data.draw(st.sampled_from(incoming))
@@ -327,7 +328,7 @@ def test_a_delay_never_helps_anybody(incoming, queue, on_shelf, data, days):
     assert nobody_is_later(after, before)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=cases(100), deadline=None)
 @given(deliveries(soonest=0, min_size=1), lines(), shelves, st.data())
 def test_a_delivery_that_does_not_come_never_helps_anybody_else(incoming, queue, on_shelf, data):
     """Those who were pinned to it stand in the ordinary line again, where somebody patient may even be served sooner."""
@@ -341,7 +342,7 @@ def test_a_delivery_that_does_not_come_never_helps_anybody_else(incoming, queue,
     )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=cases(100), deadline=None)
 @given(supplies, lines(), conditions, st.integers(1, 9))
 def test_who_joins_at_the_end_moves_nobody(incoming, queue, given_that, needs):
     before = promises_of(queue=queue, standing=standing(incoming, **given_that))
@@ -350,7 +351,7 @@ def test_who_joins_at_the_end_moves_nobody(incoming, queue, given_that, needs):
     assert {line_id: after[line_id] for line_id in before} == before
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=cases(100), deadline=None)
 @given(deliveries(min_size=1), lines(), conditions, st.data())
 def test_who_is_pinned_to_what_is_left_of_a_delivery_moves_nobody(incoming, queue, given_that, data):
     horizon = horizon_of(incoming, queue)
@@ -366,7 +367,7 @@ def test_who_is_pinned_to_what_is_left_of_a_delivery_moves_nobody(incoming, queu
         assert after[77].parts == (Part(chosen.delivery_id, new.needs),)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=cases(100), deadline=None)
 @given(supplies, lines(), conditions, st.randoms(use_true_random=False))
 def test_the_order_in_which_deliveries_are_read_does_not_matter(incoming, queue, given_that, dice):
     shuffled = dice.sample(incoming, len(incoming))
@@ -376,7 +377,7 @@ def test_the_order_in_which_deliveries_are_read_does_not_matter(incoming, queue,
     )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=cases(100), deadline=None)
 @given(supplies, lines(), conditions)
 def test_the_parts_of_a_line_are_what_it_needs(incoming, queue, given_that):
     found = promises_of(queue=queue, standing=standing(incoming, **given_that))
@@ -384,7 +385,7 @@ def test_the_parts_of_a_line_are_what_it_needs(incoming, queue, given_that):
     assert {i: sum(part.units for part in one.parts) for i, one in found.items()} == {c.line_id: c.needs for c in queue}
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=cases(100), deadline=None)
 @given(supplies, lines(), conditions)
 def test_it_does_not_matter_whether_the_horizon_knows_the_pins_already(incoming, queue, given_that):
     assert promises_of(queue=queue, standing=standing(incoming, queue, **given_that)) == promises_of(
@@ -392,7 +393,7 @@ def test_it_does_not_matter_whether_the_horizon_knows_the_pins_already(incoming,
     )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=cases(100), deadline=None)
 @given(deliveries(soonest=1, min_size=1), lines(pins=(None,)), conditions, st.integers(0, 6))
 def test_a_delivery_received_in_part_is_one_received_and_one_still_open(incoming, queue, given_that, units):
     received = min(units, incoming[0].units)
@@ -405,7 +406,7 @@ def test_a_delivery_received_in_part_is_one_received_and_one_still_open(incoming
     assert [(p.first, p.complete) for p in as_one.values()] == [(p.first, p.complete) for p in as_two.values()]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=cases(100), deadline=None)
 @given(deliveries(min_size=1), lines(pins=(None,)), conditions, st.integers(0, 6))
 def test_a_delivery_in_two_rows_is_the_same_delivery(incoming, queue, given_that, units):
     one, first = incoming[0], min(units, incoming[0].units)
@@ -418,7 +419,7 @@ def test_a_delivery_in_two_rows_is_the_same_delivery(incoming, queue, given_that
     ]
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=cases(100), deadline=None)
 @given(supplies, lines(wishes=(None,)), shelves)
 def test_what_is_promised_is_what_is_handed_out_when_every_delivery_comes(incoming, queue, on_shelf):
     queue = that_fit(queue, incoming)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from backorders.domain.windows import NO_DATE, OVERDUE, Confidence, Window, window_between
 from backorders.domain.wording import Kind, babel_locale, by_label_of, calendar_words, is_same_promise, label_of
 from backorders.errors import InvalidWindow
+from tests.thoroughness import cases
 
 TODAY = dt.date(2027, 5, 1)
 
@@ -102,7 +103,7 @@ near_and_far = st.integers(0, 70) | st.integers(0, 400)
 widths = st.integers(0, 25) | st.integers(0, 200)
 
 
-@settings(max_examples=5000, deadline=None)
+@settings(max_examples=cases(1000), deadline=None)
 @given(todays, near_and_far, widths, st.booleans())
 def test_the_words_contain_the_window_are_not_much_wider_and_never_speak_of_the_past(today, first, width, is_lasting):
     meant = window(first, first + width, today=today)
@@ -112,7 +113,7 @@ def test_the_words_contain_the_window_are_not_much_wider_and_never_speak_of_the_
     assert (label.last - label.first).days <= 2 * width + 62
 
 
-@settings(max_examples=5000, deadline=None)
+@settings(max_examples=cases(1000), deadline=None)
 @given(todays, near_and_far, widths, st.booleans())
 def test_the_upper_end_in_words_is_never_before_the_upper_end(today, first, width, is_lasting):
     meant = window(first, first + width, today=today)
@@ -142,7 +143,7 @@ def _runs(today, last, key):
     return ((run[0], run[-1]) for run in list(days.values()))
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=cases(100), deadline=None)
 @given(todays, near_and_far, st.integers(0, 60))
 def test_no_other_words_for_it_imply_fewer_days(today, first, width):
     label = label_of(window(first, first + width, today=today), today=today)
@@ -150,7 +151,7 @@ def test_no_other_words_for_it_imply_fewer_days(today, first, width):
     assert (label.last - label.first).days == min(b - a for a, b in said if a <= first and first + width <= b)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=cases(100), deadline=None)
 @given(todays, near_and_far, widths)
 def test_words_that_last_only_get_finer_while_time_passes(today, first, width):
     meant = window(first, first + width, today=today)
@@ -223,7 +224,7 @@ def test_certainty_is_told_in_other_words_than_the_date():
     assert is_same_promise(window(3, 4), window(3, 4, confidence=Confidence.GUESS), today=TODAY)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=cases(100), deadline=None)
 @given(todays, near_and_far, widths, st.integers(-5, 5), st.integers(-5, 5))
 def test_the_same_promise_reads_the_same_in_every_language(today, first, width, earlier, later):
     old = window(first, first + width, today=today)

@@ -62,6 +62,7 @@ class Scene:
         self.port = free_port()
         self.server = None
         self.children = []
+        self.supervised = []
         self.kills = 0
         self.addresses = []
 
@@ -162,6 +163,16 @@ class Scene:
         alone = ("--without-mingle", "--without-gossip", "-l", "WARNING")
         return self.celery("worker", "--pool", "threads", "-c", "4", *alone, **options)
 
+    def celery_worker_with_supervisor(self, **options):
+        """One that is started again whenever it has ended, as by systemd; looked after while the scene waits."""
+        self.supervised.append([self.celery_worker(**options), options])
+
+    def supervise(self):
+        for pair in self.supervised:
+            worker, options = pair
+            if worker.poll() is not None:
+                pair[0] = self.celery_worker(**options)
+
     def celery_beat(self, **options):
         schedule = self.folder / f"beat-{len(self.children)}"
         return self.celery("beat", "--schedule", str(schedule), "-l", "WARNING", **options)
@@ -169,13 +180,18 @@ class Scene:
     # waiting
 
     def until_accepted(self, count, seconds=100):
-        until(
-            lambda: len(self.log.read_bytes().splitlines()) >= count, f"{count} mails are accepted", seconds, self.told
-        )
+        self.until(lambda: len(self.log.read_bytes().splitlines()) >= count, f"{count} mails are accepted", seconds)
 
     def settle(self, seconds=100):
         """Wait until every mail has met its end. Pauses between attempts are cut short, as staff might; claims run out by themselves."""
-        until(self.is_settled, "every mail is settled", seconds, self.told)
+        self.until(self.is_settled, "every mail is settled", seconds)
+
+    def until(self, condition, what, seconds=30):
+        def is_so():
+            self.supervise()
+            return condition()
+
+        until(is_so, what, seconds, self.told)
 
     def is_settled(self):
         hurry()
@@ -254,6 +270,13 @@ class Redis:
         words = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--dir", str(self.folder)]
         self.process = subprocess.Popen([str(self.binary), *words], stdout=subprocess.DEVNULL)
         until(lambda: answers(self.port), "Redis answers")
+
+    def has_listener(self):
+        """Does a worker wait for messages?"""
+        with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=1) as line:
+            line.sendall(b"CLIENT LIST\r\n")
+            return b" cmd=brpop " in line.recv(65536)
+        return False
 
     def kill(self):
         self.process.kill()

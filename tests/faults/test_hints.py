@@ -19,18 +19,16 @@ def test_a_broker_that_forgot_everything_costs_two_sweeps(scene, redis, size, co
     scene, people = scene(), size(short=200, full=1_000)
     scene.mails_are_due(people)
     scene.serve(seconds_a_mail=0.01)
-    worker = scene.celery_worker(broker=redis.url)
+    scene.celery_worker_with_supervisor(broker=redis.url)  # kombu may raise while it reconnects, and end the worker
     scene.celery_beat(broker=redis.url)
     scene.until_accepted(people // 4)
     redis.kill()
     scene.kills += 1
     time.sleep(1)
     redis.start()
-    time.sleep(2)
-    if worker.poll() is not None:  # kombu may raise while it reconnects and end the worker: the supervisor's turn
-        scene.celery_worker(broker=redis.url)
     scene.settle()
-    scene.mails_are_due(people)  # without a hint: worker and beat must have come back
+    scene.until(redis.has_listener, "a worker listens again")
+    scene.mails_are_due(people)  # without a hint: beat must have come back as well
     began = time.monotonic()
     scene.until_accepted(people + 1)
     seconds = time.monotonic() - began

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import io
+from functools import cache
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -23,6 +24,12 @@ def prove(*what, **options):
     except SystemExit as end:
         return out.getvalue(), end.code
     return out.getvalue(), 0
+
+
+@cache
+def proven_once(**options):
+    """Of a shop without deliveries; for whoever does not ask for a run of their own."""
+    return prove(**options)
 
 
 def deliveries_that_came(count, *, late):
@@ -65,12 +72,12 @@ def test_the_shops_own_deliveries_are_replayed():
 
 
 def test_the_same_seed_says_the_same():
-    assert prove(seed=7, repetitions=1) == prove(seed=7, repetitions=1)
-    assert prove(seed=7, repetitions=1) != prove(seed=8, repetitions=1)
+    assert proven_once(seed=7, repetitions=1) == prove(seed=7, repetitions=1)
+    assert proven_once(seed=7, repetitions=1) != prove(seed=8, repetitions=1)
 
 
 def test_dates_are_what_is_proven_when_nothing_is_said():
-    assert prove(seed=7, repetitions=1) == prove("dates", seed=7, repetitions=1)
+    assert proven_once(seed=7, repetitions=1) == prove("dates", seed=7, repetitions=1)
 
 
 def test_waves_are_compared_on_the_same_invented_restocks():

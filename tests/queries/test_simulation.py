@@ -19,6 +19,7 @@ from backorders.services.waves import release_waves
 from tests.factories import ProductFactory, waiting_for
 from tests.hosts.models import Poster, Product
 from tests.stories import DAY, a_mug, announce, arrive, given, order
+from tests.thoroughness import cases
 
 pytestmark = pytest.mark.django_db
 
@@ -50,7 +51,7 @@ def a_queue(dice, now):
 
 
 @pytest.mark.parametrize("rule", ["strict", "skip"])
-@pytest.mark.parametrize("seed", range(100))
+@pytest.mark.parametrize("seed", range(cases(20)))
 def test_it_happens_as_it_was_foreseen(seed, rule, now, settings):
     settings.BACKORDERS = {**settings.BACKORDERS, "ALLOCATION": rule, "MOST_OVERTAKES": seed % 4}
     dice = random.Random(f"{seed} {rule}")

@@ -1,8 +1,9 @@
-"""One process that buys, for ``test_oversell``: it says "ready", waits for a line, then places its orders as fast as it can.
+"""Processes that buy, for ``test_oversell``: each says "ready", waits for a sign, then places its orders as fast as it can.
 
-    python -m tests.races.buyer NUMBER ORDERS CUSTOMER PRODUCT_ID...
+    python -m tests.races.buyer PROCESSES ORDERS CUSTOMER PRODUCT_ID...
 
-Answers with one line of JSON: when it started and ended, and how often each answer came.
+They are forked from this one, so that Django is loaded once. Each answers with one line of JSON: when it started and ended,
+and how often each answer came.
 """
 
 import json
@@ -10,27 +11,47 @@ import os
 import random
 import sys
 import time
+import traceback
 from collections import Counter
 
 import django
 
 
-def main(number, orders, customer, *product_ids):
+def main(processes, orders, customer, *product_ids):
     os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
     from tests import settings
 
     settings.DATABASES["default"]["NAME"] = os.environ["BUYER_DATABASE"]
     settings.DATABASES["default"].pop("TEST", None)
     django.setup()
+    import backorders.services.checkout  # noqa: F401 - loaded before there are eight of us
 
+    for number in range(int(processes)):
+        if os.fork() == 0:
+            live(lambda number=number: buy(number, int(orders), customer, product_ids))
+    ends = [os.wait()[1] for _ in range(int(processes))]
+    sys.exit(any(ends))
+
+
+def live(life):
+    """A forked process must not go on with what its parent does."""
+    try:
+        life()
+    except BaseException:
+        traceback.print_exc()
+        os._exit(1)
+    os._exit(0)
+
+
+def buy(number, orders, customer, product_ids):
     from backorders.services.checkout import Line, check_out
     from tests.hosts.models import Product
 
-    mugs, dice = list(Product.objects.filter(pk__in=product_ids)), random.Random(int(number))
+    mugs, dice = list(Product.objects.filter(pk__in=product_ids)), random.Random(number)
     say("ready")
-    sys.stdin.readline()
+    os.read(sys.stdin.fileno(), 1)
     answers, began = Counter(), time.time()
-    for n in range(int(orders)):
+    for n in range(orders):
         dice.shuffle(mugs)
         lines = [Line(mug, 1, f"{number}-{n}-{mug.pk}") for mug in mugs]
         try:
@@ -42,8 +63,8 @@ def main(number, orders, customer, *product_ids):
 
 
 def say(line):
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
+    """In one piece, for all of them write to the same pipe."""
+    os.write(sys.stdout.fileno(), f"{line}\n".encode())
 
 
 if __name__ == "__main__":

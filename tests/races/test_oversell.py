@@ -24,25 +24,14 @@ PROCESSES, ORDERS, SECONDS = 8, 40, 10
 def race(products, *, customer="{number}-{n}@example.com", processes=PROCESSES, orders=ORDERS):
     """Lets all buyers go at once; returns all answers by code, and the seconds from the first order to the last."""
     environment = os.environ | {"BUYER_DATABASE": str(connection.settings_dict["NAME"])}
-    command = [sys.executable, "-m", "tests.races.buyer"]
-    keys = [str(product.pk) for product in products]
+    command = [sys.executable, "-m", "tests.races.buyer", str(processes), str(orders), customer]
+    command += [str(product.pk) for product in products]
     connection.close()
-    buyers = [
-        subprocess.Popen(
-            [*command, str(number), str(orders), customer, *keys],
-            env=environment,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for number in range(processes)
-    ]
-    for buyer in buyers:
-        assert buyer.stdout.readline() == "ready\n"
-    for buyer in buyers:
-        buyer.stdin.write("go\n")
-        buyer.stdin.flush()
-    told = [json.loads(buyer.communicate(timeout=100)[0]) for buyer in buyers]
+    buyers = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    for _ in range(processes):
+        assert buyers.stdout.readline() == "ready\n"
+    told = [json.loads(line) for line in buyers.communicate("!" * processes, timeout=100)[0].splitlines()]
+    assert (buyers.returncode, len(told)) == (0, processes)
     answers = sum((Counter(one["answers"]) for one in told), Counter())
     return dict(answers), max(one["ended"] for one in told) - min(one["began"] for one in told)
 
