@@ -153,7 +153,9 @@ def _process(kind: str, port: int, *words: str) -> Iterator[subprocess.Popen[byt
         environment.pop("CELERY_BROKER_URL")
     else:
         current_app.control.purge()
-    process = subprocess.Popen([sys.executable, *command], env=environment, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [sys.executable, *command], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     try:
         if kind == "plain":
             time.sleep(5)
