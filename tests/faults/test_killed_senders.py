@@ -27,7 +27,7 @@ def storm(scene, *, people, kills, senders=2):
 
 @pytest.mark.fault("F1", "kill storm, 5 % 4xx, 1 % 5xx")
 def test_twenty_kills_lose_nobody(scene, size, counted):
-    scene, people, kills = scene(), size(short=1_000, full=10_000), 20
+    scene, people, kills = scene(), size(short=2_000, full=10_000), 20
     scene.mails_are_due(people, refused=people // 100)
     scene.serve(temporary=0.05)
     began = time.monotonic()
