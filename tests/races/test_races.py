@@ -4,12 +4,13 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from django.db import connection, connections
+from django.db import connection, connections, transaction
 
 from backorders.domain.outbox import MailState
 from backorders.errors import NotOrderable
 from backorders.models import Backorder, OutgoingMail, Restock, StockEvent, StockItem, Subscription, Wave
 from backorders.services.checkout import Line, check_out
+from backorders.services.claims import claim
 from backorders.services.locks import anchor_of
 from backorders.services.outbox import drain
 from backorders.services.stock import stock_changed, sweep_stock
@@ -171,13 +172,10 @@ def test_workers_pass_over_what_another_has_claimed(now):
     Product.objects.update(stock=10)
     sweep_stock(now=now)
     release_waves(now=now)
-    from django.db import transaction
-
-    from backorders.services import outbox
 
     with transaction.atomic():
         locked = list(OutgoingMail.objects.select_for_update().order_by("id")[:4])
-        [claimed] = at_once(lambda: outbox._claim(50))
+        [claimed] = at_once(lambda: claim(50))
 
     assert {mail.id for mail in claimed}.isdisjoint({mail.id for mail in locked})
     assert len(claimed) == 6
