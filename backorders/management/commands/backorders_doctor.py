@@ -115,7 +115,7 @@ class Command(BaseCommand):
             self.stdout.write(self.style.ERROR(f"  ✗ {problem}"))
             return 1
         with Mailer() as mailer:
-            answer = mailer.send(probe_message(address.display))
+            [answer] = mailer.send([probe_message(address.display)])
         is_good = answer.outcome == "accepted"
         self.stdout.write(
             f"  ✓ the mail server took it for {address.display}" if is_good else self.style.ERROR(f"  ✗ {answer.note}")

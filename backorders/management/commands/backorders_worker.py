@@ -13,7 +13,7 @@ from django.db import close_old_connections
 
 from backorders.conf import conf
 from backorders.schedule import intervals
-from backorders.services.backorders import tell_whole_orders
+from backorders.services.backorders import tell_releases, tell_whole_orders
 from backorders.services.outbox import Delivered
 from backorders.services.retention import tidy
 from backorders.services.stock import Swept, sweep_stock
@@ -50,6 +50,7 @@ class Command(BaseCommand):
             "sweep_stock": sweep_stock,
             "release_waves": release_waves,
             "tell_whole_orders": tell_whole_orders,
+            "tell_releases": tell_releases,
             "deliver_due_mail": lambda: deliver_mail(seconds=20, is_stopping=lambda: self.is_stopping),
             "refresh_forecasts": refresh_forecasts,
             "tidy": tidy,
