@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -12,9 +13,11 @@ from django.urls import path
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from backorders.admin.acts import links
 from backorders.admin.base import OpenFirst, ReadOnlyPage, WithAddresses
 from backorders.admin.flow import banner, flow_page
 from backorders.admin.look import masked_within, may_see_addresses, state_badge
+from backorders.admin.preview import body_page, kinds_page, preview_page
 from backorders.models import OutgoingMail
 from backorders.services.outbox import send_again
 
@@ -39,6 +42,7 @@ class OutgoingMailAdmin(WithAddresses, ReadOnlyPage):
     list_display = [
         "id",
         "kind",
+        "look",
         "item_name",
         "masked_address",
         "badge",
@@ -52,15 +56,26 @@ class OutgoingMailAdmin(WithAddresses, ReadOnlyPage):
     search_fields = ["subscription__item__object_id"]
     actions = ["again"]
     change_list_template = "backorders/admin/outbox.html"
-    fields = ["kind", "item_name", "masked_address", "badge", "attempts", "created_at", "due_at", "sent_at"]
+    fields = ["kind", "look", "item_name", "masked_address", "badge", "attempts", "created_at", "due_at", "sent_at"]
     fields += ["wave_number", "provider_id", "masked_answer"]
+    readonly_fields = ["look"]
 
     def get_urls(self) -> Any:
-        flow = self.admin_site.admin_view(partial(flow_page, self))
-        return [path("flow/", flow, name="backorders_outgoingmail_flow"), *super().get_urls()]
+        pages: list[tuple[str, Callable[..., HttpResponse], str]] = [
+            ("flow/", flow_page, "flow"),
+            ("kinds/", kinds_page, "kinds"),
+            ("<int:pk>/preview/", preview_page, "preview"),
+            ("<int:pk>/preview/body/", body_page, "preview_body"),
+        ]
+        ours = [
+            path(address, self.admin_site.admin_view(partial(view, self)), name=f"backorders_outgoingmail_{name}")
+            for address, view, name in pages
+        ]
+        return [*ours, *super().get_urls()]
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
-        return super().changelist_view(request, {**banner(self), **(extra_context or {})})
+        kinds_url = self.link("outgoingmail_kinds")
+        return super().changelist_view(request, {**banner(self), "kinds_url": kinds_url, **(extra_context or {})})
 
     def columns_to_search(self, request: HttpRequest) -> tuple[str, ...]:
         return ("subscription__email", "backorder__email") if may_see_addresses(request) else ()
@@ -85,6 +100,10 @@ class OutgoingMailAdmin(WithAddresses, ReadOnlyPage):
     @admin.display(description=_("last answer"))
     def masked_answer(self, mail: OutgoingMail) -> str:
         return masked_within(mail.note)
+
+    @admin.display(description=_("preview"))
+    def look(self, mail: OutgoingMail) -> str:
+        return links([(self.link("outgoingmail_preview", mail.pk), gettext("Preview"))])
 
     def name_of(self, row: OutgoingMail) -> str:
         return f"{row.get_kind_display()} · {super().name_of(row)}"
