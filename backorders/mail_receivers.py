@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from typing import Any
@@ -11,7 +13,7 @@ from backorders.domain.addresses import masked_within, parse_address
 from backorders.domain.feedback import Feedback, Told, mark_from, mark_in_message_id, str_of, told_by
 from backorders.domain.headers import one_line
 from backorders.errors import InvalidAddress
-from backorders.services.feedback import take_feedback
+from backorders.services.feedback import take_all
 
 METADATA = "backorders_mail"
 """Our name for a mail, where the provider hands it back with every event: then none is too early to be understood."""
@@ -47,11 +49,34 @@ SOFT: dict[str, tuple[tuple[str, ...], frozenset[object]]] = {
 """Where a provider says that a bounce will pass. Anymail calls these "bounced" as well."""
 
 
+_gathered: ContextVar[list[Feedback] | None] = ContextVar("backorders_gathered", default=None)
+
+
+@contextmanager
+def gathered() -> Iterator[None]:
+    """This will hear all that is told within as one, at its end: Anymail tells event by event of what came in one request.
+
+    At the end whatever happened within. Nothing is lost with the process, for the provider has no answer until then.
+    """
+    heard: list[Feedback] = []
+    before = _gathered.set(heard)
+    try:
+        yield
+    finally:
+        _gathered.reset(before)
+        take_all(feedback=heard)
+
+
 def on_tracking(*, event: Any, esp_name: str = "", **_: Any) -> None:
     """A receiver that raises makes the provider send it all again: right for a database in trouble, wrong for odd data."""
     feedback = feedback_in(event, esp_name)
-    if feedback is not None:
-        take_feedback(feedback=feedback)
+    if feedback is None:
+        return
+    heard = _gathered.get()
+    if heard is None:
+        take_all(feedback=[feedback])
+    else:
+        heard.append(feedback)
 
 
 def on_pre_send(*, message: Any, esp_name: str = "", **_: Any) -> None:
@@ -91,8 +116,8 @@ def _is_soft(raw: Any, esp_name: str) -> bool:
 
 
 def _plain(value: Any) -> str:
-    """Providers send text or numbers; PostgreSQL takes no NUL."""
-    return str(value).replace("\x00", "") if isinstance(value, (str, int)) else ""
+    """Providers send text or numbers; PostgreSQL takes no NUL, and no database half a character (JSON's ``\\ud800``)."""
+    return str(value).replace("\x00", "").encode(errors="ignore").decode() if isinstance(value, (str, int)) else ""
 
 
 def _note(told: Told, event: Any) -> str:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
+from django.db import DataError
 from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
-from backorders.domain.feedback import Feedback, Told
+from backorders.domain.feedback import Feedback, Mark, Told
 from backorders.domain.outbox import MailState
 from backorders.models import Backorder, MailFeedback, OutgoingMail, Subscription, SuppressedAddress
 from backorders.models.suppression import address_hash, address_hashes
@@ -23,6 +26,9 @@ from backorders.signals import mail_sent
 
 KEEP_UNMATCHED = timedelta(hours=24)
 """How long we wait for the mail that something was told of. Ours is named within seconds; the rest was never ours."""
+
+_LASTING = frozenset({Told.BOUNCED, Told.COMPLAINED, Told.UNSUBSCRIBED})
+"""Kept, so that the same told again changes nothing."""
 
 _CHUNK = 500
 
@@ -45,46 +51,141 @@ def take_feedback(*, feedback: Feedback, now: datetime | None = None) -> Heard:
     whatever proves that a mail left settles one whose fate nobody knew. Only mails we sent count, and only to their own
     recipient: what is said of anybody else changes nothing.
     """
+    return take_all(feedback=[feedback], now=now)[0]
+
+
+def take_all(*, feedback: Sequence[Feedback], now: datetime | None = None) -> list[Heard]:
+    """The same for many, in their order; most of them change nothing, and cost no query of their own.
+
+    Trouble with one stops no other. It is raised at the end, so that the provider tells all of it again.
+    """
     now = now or timezone.now()
-    # Asked first: a mail whose worker notes the provider's id right after this is found below.
-    may_be_early = feedback.mark is None and _is_being_sent(feedback)
-    mail_id = _mail_named(feedback)
-    if mail_id is None:
-        return _keep(feedback, now) if may_be_early else Heard.FOREIGN
-    mail = _read(mail_id)
-    if not _is_to(mail, feedback):
+    heard: list[Heard] = []
+    troubles: list[Exception] = []
+    for start in range(0, len(feedback), _CHUNK):
+        for part, ledger in _parts_of(feedback[start : start + _CHUNK], troubles):
+            for each in part:
+                try:
+                    heard.append(_hear(each, ledger, now))
+                except Exception as trouble:
+                    troubles.append(trouble)
+    if troubles:
+        raise troubles[0]
+    return heard
+
+
+def _parts_of(chunk: Sequence[Feedback], troubles: list[Exception]) -> Iterator[tuple[Sequence[Feedback], _Ledger]]:
+    """All of it at once; one by one where the database cannot even be asked about one of them."""
+    try:
+        yield chunk, _read_about(chunk)
+    except (ValueError, ArithmeticError, DataError) as trouble:
+        if len(chunk) == 1:
+            troubles.append(trouble)
+            return
+        for each in chunk:
+            yield from _parts_of([each], troubles)
+
+
+def _hear(feedback: Feedback, ledger: _Ledger, now: datetime) -> Heard:
+    """The ledger is a moment old: it may say that nothing is to be done, and whatever is done asks again."""
+    line = ledger.line_of(feedback)
+    if line is None:
+        return _keep(feedback, now) if ledger.may_be_early(feedback) else Heard.FOREIGN
+    if not line.is_to(feedback):
         return Heard.FOREIGN
-    return _take(mail, feedback, now)
+    if feedback.told is Told.DELIVERED and not line.is_in_doubt:
+        return Heard.KNOWN
+    if _is_told(feedback, ledger.told.get((line.id, feedback.told))):
+        return Heard.KNOWN
+    return _take(line.id, feedback, now)
 
 
-def _mail_named(feedback: Feedback) -> int | None:
+class _Line(NamedTuple):
+    """What has to be known of a mail before anything is done about it."""
+
+    id: int
+    state: str
+    attempts: int
+    email: str
+    email_key: str
+
+    @property
+    def is_in_doubt(self) -> bool:
+        """Nobody knows whether it left; or it is to be sent once more for that."""
+        is_again = self.attempts > 0 and self.state in (MailState.QUEUED, MailState.LEASED)
+        return is_again or self.state == MailState.SENDING
+
+    def is_to(self, feedback: Feedback) -> bool:
+        """A copy that the shop sends to itself bounces under the same name."""
+        return not feedback.email_key or not self.email or self.email_key == feedback.email_key
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ledger:
+    """What our tables say about some feedback: five questions at most, however much it is, and two when none of it is ours."""
+
+    being_sent_to: frozenset[str]
+    named: Mapping[Feedback, int]
+    lines: Mapping[int, _Line]
+    told: Mapping[tuple[int, str], MailFeedback]
+
+    def line_of(self, feedback: Feedback) -> _Line | None:
+        return self.lines.get(self.named.get(feedback, 0))
+
+    def may_be_early(self, feedback: Feedback) -> bool:
+        key = feedback.email_key
+        return _can_be_early(feedback) and (key in self.being_sent_to if key else bool(self.being_sent_to))
+
+
+def _read_about(chunk: Sequence[Feedback]) -> _Ledger:
+    # Asked first: a mail whose worker notes the provider's id right after this is found by its name.
+    being_sent_to = _being_sent_to({each.email_key for each in chunk if _can_be_early(each)})
+    named = _mails_named(chunk)
+    lines = _lines_of(set(named.values()))
+    lasting = {mail_id for each, mail_id in named.items() if each.told in _LASTING}
+    before = MailFeedback.objects.filter(mail__in=lasting) if lasting else []
+    told = {(row.mail_id or 0, row.told): row for row in before}
+    return _Ledger(being_sent_to=being_sent_to, named=named, lines=lines, told=told)
+
+
+def _can_be_early(feedback: Feedback) -> bool:
+    """Where the provider hands our own name back, nothing is."""
+    return feedback.mark is None and feedback.told is not Told.DELAYED
+
+
+def _being_sent_to(keys: set[str]) -> frozenset[str]:
+    """Whom mails are being sent to at this moment, of these; of everybody, where a provider does not say whom it means (``""``)."""
+    leased = OutgoingMail.objects.order_by().filter(lease_token__isnull=False, state=MailState.SENDING)
+    if not keys or not leased.exists():
+        return frozenset()
+    if "" not in keys:
+        leased = leased.filter(Q(subscription__email_key__in=keys) | Q(backorder__email_key__in=keys))
+    whom = leased.values_list("subscription__email_key", "backorder__email_key")
+    return frozenset(asker or buyer or "" for asker, buyer in whom)
+
+
+def _mails_named(chunk: Sequence[Feedback]) -> dict[Feedback, int]:
     """A narrow question, for most of what a provider tells is about other mails of the shop."""
-    rows = OutgoingMail.objects.order_by().values_list("id", flat=True)
-    if feedback.mark is not None:
-        second = datetime.fromtimestamp(feedback.mark.second, tz=timezone.get_fixed_timezone(0))
-        queued = {"created_at__gte": second, "created_at__lt": second + timedelta(seconds=1)}
-        rows = rows.filter(id=feedback.mark.mail_id, **queued)
-    else:
-        rows = rows.filter(provider_id=feedback.provider_id).exclude(provider_id="")
-    return next(iter(rows[:1]), None)
+    mails = OutgoingMail.objects.order_by()
+    marked = {each.mark.mail_id for each in chunk if each.mark is not None}
+    queued = dict(mails.filter(id__in=marked).values_list("id", "created_at")) if marked else {}
+    marks = {Mark(mail_id, int(created_at.timestamp())) for mail_id, created_at in queued.items()}
+    names = {each.provider_id for each in chunk if each.mark is None}
+    by_name = mails.filter(provider_id__in=names).exclude(provider_id="").values_list("provider_id", "id")
+    ids = dict(by_name) if names else {}
+    found = {each: each.mark.mail_id for each in chunk if each.mark in marks and each.mark is not None}
+    return found | {each: ids[each.provider_id] for each in chunk if each.mark is None and each.provider_id in ids}
 
 
-def _read(mail_id: int) -> OutgoingMail:
-    return OutgoingMail.objects.select_related("subscription", "backorder").get(id=mail_id)
-
-
-def _is_to(mail: OutgoingMail, feedback: Feedback) -> bool:
-    """A copy that the shop sends to itself bounces under the same name."""
-    recipient = recipient_of(mail)
-    return not feedback.email_key or not recipient.email or recipient.email_key == feedback.email_key
-
-
-def _is_being_sent(feedback: Feedback) -> bool:
-    leased = OutgoingMail.objects.filter(lease_token__isnull=False, state=MailState.SENDING)
-    if feedback.told is Told.DELAYED or not leased.exists():
-        return False
-    key = feedback.email_key
-    return not key or leased.filter(Q(subscription__email_key=key) | Q(backorder__email_key=key)).exists()
+def _lines_of(mail_ids: set[int]) -> dict[int, _Line]:
+    if not mail_ids:
+        return {}
+    whom = ("subscription__email", "subscription__email_key", "backorder__email", "backorder__email_key")
+    rows = OutgoingMail.objects.order_by().filter(id__in=mail_ids).values_list("id", "state", "attempts", *whom)
+    return {
+        mail_id: _Line(mail_id, state, attempts, asker or buyer or "", asker_key or buyer_key or "")
+        for mail_id, state, attempts, asker, asker_key, buyer, buyer_key in rows
+    }
 
 
 def _keep(feedback: Feedback, now: datetime) -> Heard:
@@ -100,18 +201,21 @@ def _keep(feedback: Feedback, now: datetime) -> Heard:
     return Heard.EARLY
 
 
-def _take(mail: OutgoingMail, feedback: Feedback, now: datetime) -> Heard:
+def _take(mail_id: int, feedback: Feedback, now: datetime) -> Heard:
     if feedback.told is Told.DELAYED:
-        OutgoingMail.objects.filter(id=mail.id, state=MailState.SENT).update(note=feedback.note)
+        OutgoingMail.objects.filter(id=mail_id, state=MailState.SENT).update(note=feedback.note)
         return Heard.TAKEN
     if feedback.told is Told.DELIVERED:
-        return Heard.TAKEN if _has_left(mail, feedback, now) else Heard.KNOWN
-    return Heard.KNOWN if _was_told(mail, feedback) else _take_lasting(mail.id, feedback, now)
+        return Heard.TAKEN if _has_left(_read(mail_id), feedback, now) else Heard.KNOWN
+    return _take_lasting(mail_id, feedback, now)
 
 
-def _was_told(mail: OutgoingMail, feedback: Feedback) -> bool:
+def _read(mail_id: int) -> OutgoingMail:
+    return OutgoingMail.objects.select_related("subscription", "backorder").get(id=mail_id)
+
+
+def _is_told(feedback: Feedback, before: MailFeedback | None) -> bool:
     """Who leaves, asks anew and leaves once more by the same old mail means it."""
-    before = MailFeedback.objects.filter(mail=mail, told=feedback.told).first()
     is_newer = before and before.happened_at and feedback.happened_at and feedback.happened_at > before.happened_at
     return before is not None and not (is_newer and feedback.told is Told.UNSUBSCRIBED)
 
@@ -120,7 +224,7 @@ def _was_told(mail: OutgoingMail, feedback: Feedback) -> bool:
 def _take_lasting(mail_id: int, feedback: Feedback, now: datetime) -> Heard:
     told, happened_at = feedback.told, min(feedback.happened_at or now, now)
     mail, item_ids = _lock_recipient(mail_id)
-    if _was_told(mail, feedback):
+    if _is_told(feedback, MailFeedback.objects.filter(mail=mail, told=told).first()):
         return Heard.KNOWN
     about: dict[str, Any] = {"happened_at": feedback.happened_at, "heard_at": now, "note": feedback.note}
     MailFeedback.objects.update_or_create(mail=mail, told=told, defaults=about)
@@ -157,10 +261,12 @@ def _suppress(recipient: Subscription | Backorder, feedback: Feedback, now: date
 
 
 def _has_left(mail: OutgoingMail, feedback: Feedback, now: datetime) -> bool:
-    """A mail whose fate nobody knew, or that was to be sent once more for that: the provider had it."""
+    """A mail whose fate nobody knew, or that was to be sent once more for that: the provider had it, and all of its digest."""
     tried = Q(attempts__gt=0, state__in=[MailState.QUEUED, MailState.LEASED]) | Q(state=MailState.SENDING)
-    unsure = OutgoingMail.objects.filter(tried, id=mail.id)
+    same = Q(id=mail.id) | Q(bundle__isnull=False, bundle=mail.bundle)
+    unsure = OutgoingMail.objects.filter(tried, same)
     is_in_hand = unsure.filter(in_hand(database_now())).exists()
+    kinds = {} if is_in_hand else dict(unsure.values_list("id", "kind"))
     settled = unsure.update(
         state=MailState.SENT,
         sent_at=min(feedback.happened_at or now, now),
@@ -168,8 +274,8 @@ def _has_left(mail: OutgoingMail, feedback: Feedback, now: datetime) -> bool:
         note="",
         lease_token=None,
     )
-    if settled and not is_in_hand:  # else its worker says so in a moment
-        announce(mail_sent, mail_id=mail.id, kind=mail.kind)
+    for mail_id, kind in kinds.items():  # else its worker says so in a moment
+        announce(mail_sent, mail_id=mail_id, kind=kind)
     return bool(settled)
 
 
@@ -185,11 +291,10 @@ def hear_again(*, now: datetime | None = None) -> dict[str, int]:
 
 def _match(row: MailFeedback, now: datetime) -> bool:
     feedback = Feedback(told=Told(row.told), provider_id=row.provider_id, note=row.note, happened_at=row.happened_at)
-    mail_id = _mail_named(feedback)
-    if mail_id is None:
+    line = _read_about([feedback]).line_of(feedback)
+    if line is None:
         return False
-    mail = _read(mail_id)
-    if not row.email_hash or row.email_hash in address_hashes(recipient_of(mail).email_key):
-        _take(mail, feedback, now)
+    if not row.email_hash or row.email_hash in address_hashes(line.email_key):
+        _take(line.id, feedback, now)
     row.delete()
     return True

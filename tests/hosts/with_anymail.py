@@ -4,4 +4,4 @@ from django.urls import include, path
 
 from demo_shop.urls import urlpatterns as usual
 
-urlpatterns = [path("anymail/", include("anymail.urls")), *usual]
+urlpatterns = [path("anymail/", include("backorders.webhooks")), *usual]

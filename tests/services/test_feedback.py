@@ -1,25 +1,29 @@
 """Mail providers report through their own webhooks, as they send them: late, twice, in any order, and not only about us."""
 
 import datetime as dt
+import json
 import random
 import uuid
 
 import pytest
 from anymail.signals import AnymailTrackingEvent, tracking
 from django.core import mail as django_mail
+from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 
+from backorders.domain.feedback import Feedback, Told
 from backorders.domain.outbox import MailState
 from backorders.mail_receivers import feedback_in
 from backorders.models import MailClaim, MailFeedback, OutgoingMail, Subscription, SuppressedAddress
-from backorders.services.feedback import KEEP_UNMATCHED, hear_again
+from backorders.services.feedback import KEEP_UNMATCHED, hear_again, take_all
 from backorders.services.outbox import drain
 from backorders.services.privacy import forget_customer
 from backorders.services.stock import sweep_stock
 from backorders.services.waves import release_waves
 from tests.factories import ProductFactory, waiting_for
 from tests.hosts.models import Product
-from tests.mailprovider import ANYMAIL, bounce, left, mailgun_says, post, postmark, postmark_says
+from tests.mailprovider import ANYMAIL, KNOWN, bounce, left, mailgun_says, post, postmark, postmark_says
 
 pytestmark = pytest.mark.django_db
 
@@ -57,7 +61,9 @@ def in_doubt(row, *, leased_until=None, **fields):
     token = uuid.uuid4()
     marks = {"state": MailState.SENDING, "lease_token": token, "provider_id": "", "sent_at": None}
     OutgoingMail.objects.filter(subscription=row).update(**{**marks, **fields})
-    MailClaim.objects.create(token=token, leased_until=leased_until or timezone.now() - HOUR, telling=mail_of(row).id)
+    told = mail_of(row).place
+    ends = leased_until or timezone.now() - HOUR
+    MailClaim.objects.create(token=token, leased_until=ends, telling=told, telling_to=told)
 
 
 def suppressed():
@@ -344,14 +350,108 @@ def test_ten_thousand_events_in_one_go_are_all_heard(now, settings):
     settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 20_000_000
     rows = tell(50, now)
 
-    def event(name, email):
-        about = {"type": "bounce", "bounce_class": "10", "transmission_id": name, "raw_rcpt_to": email}
-        return {"msys": {"message_event": about}}
-
-    batch = [event(f"newsletter-{n}", f"reader{n}@elsewhere.example") for n in range(9_950)]
-    batch += [event(named(row), row.email) for row in rows]
+    batch = [spark(f"newsletter-{n}", f"reader{n}@elsewhere.example") for n in range(9_950)]
+    batch += [spark(named(row), row.email) for row in rows]
     assert post("sparkpost", batch).status_code == 200
     assert len(suppressed()) == 50
+
+
+def spark(name, email, kind="bounce", **more):
+    about = {"type": kind, "bounce_class": "10", "transmission_id": name, "raw_rcpt_to": email, **more}
+    return {"msys": {"message_event": about}}
+
+
+def test_what_changes_nothing_costs_no_query_of_its_own(now, django_assert_max_num_queries):
+    """Mails of the shop that are none of ours, mails of ours that are known to have arrived, and what was told before."""
+    rows = tell(40, now)
+    in_doubt(rows[0], leased_until=timezone.now() + HOUR)
+    bounced = [spark(named(row), row.email) for row in rows[1:5]]
+    post("sparkpost", bounced)
+    batch = [spark(f"newsletter-{n}", f"reader{n}@elsewhere.example") for n in range(360)]
+    batch += [spark(named(row), row.email, "delivery") for row in rows[1:]] + bounced
+
+    with django_assert_max_num_queries(6):
+        assert post("sparkpost", batch).status_code == 200
+
+
+def test_what_cannot_be_asked_about_stops_nothing_else_and_is_told_again(now):
+    [ana, ben] = tell(2, now)
+    told = [Feedback(told=Told.BOUNCED, provider_id=name) for name in (named(ana), "\ud800", named(ben))]
+    with pytest.raises(UnicodeEncodeError):
+        take_all(feedback=told)
+
+    assert suppressed() == sorted((row.email, "bounce") for row in (ana, ben))
+
+
+def test_half_a_character_is_left_out(now):
+    [row] = tell(1, now)
+    event = json.dumps(spark(named(row), row.email, raw_reason="x")).replace(named(row), named(row) + "\\ud800")
+
+    assert post("sparkpost", f"[{event}]").status_code == 200
+    assert suppressed() == [(row.email, "bounce")]
+
+
+@pytest.fixture
+def failing():
+    """Another receiver of the shop, which fails at mails of this name."""
+    names = []
+
+    def fail(*, event, **_):
+        if event.message_id in names:
+            raise RuntimeError("the shop's own newsletter is out of order")
+
+    tracking.connect(fail)
+    yield names
+    tracking.disconnect(fail)
+
+
+def test_a_receiver_of_the_shop_that_fails_takes_nothing_away_and_the_rest_comes_again(now, failing):
+    [ana, ben] = tell(2, now)
+    batch = [spark(named(ana), ana.email), spark("newsletter-1", "c@elsewhere.example"), spark(named(ben), ben.email)]
+    failing.append("newsletter-1")
+    assert post("sparkpost", batch).status_code == 500
+    assert suppressed() == [(ana.email, "bounce")]
+
+    failing.clear()
+    assert post("sparkpost", batch).status_code == 200
+    assert suppressed() == sorted((row.email, "bounce") for row in (ana, ben))
+
+
+def test_anymails_own_addresses_do_the_same_event_by_event(now, settings):
+    settings.ROOT_URLCONF = "tests.hosts.with_anymail_itself"
+    [ana, ben] = tell(2, now)
+    batch = [spark(named(row), row.email) for row in (ana, ben)]
+
+    assert post("sparkpost", batch).status_code == 200
+    assert suppressed() == sorted((row.email, "bounce") for row in (ana, ben))
+
+
+def test_the_addresses_are_anymails_and_ask_for_no_csrf_token():
+    assert reverse("anymail:postmark_tracking_webhook") == "/anymail/postmark/tracking/"
+    strict = Client(enforce_csrf_checks=True)
+    answer = strict.post("/anymail/sparkpost/tracking/", "[]", content_type="application/json", headers=KNOWN)
+    assert answer.status_code == 200
+
+
+@pytest.mark.parametrize("body", ["", "{", b"\xff\xfe", '{"RecordType": "Bou'])
+def test_what_is_no_json_is_the_senders_mistake(body):
+    assert post("postmark", body).status_code == 400
+
+
+def test_json_that_anymail_does_not_understand_is_told_again(now):
+    """A later version of it may."""
+    assert post("postmark", "[]").status_code == 500
+
+
+def test_a_receiver_of_the_shop_that_raises_what_broken_json_raises_is_told_again(now):
+    def fail(**_):
+        json.loads("{")
+
+    tracking.connect(fail)
+    try:
+        assert post("postmark", bounce("newsletter-1", email="c@elsewhere.example")).status_code == 500
+    finally:
+        tracking.disconnect(fail)
 
 
 def test_a_batch_whose_middle_is_broken_changes_nothing(now):
