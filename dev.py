@@ -6,6 +6,7 @@
     python3 dev.py lint     style, types, import layers, missing migrations
     python3 dev.py bench    the benchmarks, on SQLite and on PostgreSQL
     python3 dev.py faults   senders, servers and brokers killed on purpose, on SQLite and on PostgreSQL
+    python3 dev.py browser  the demo's pages in a real Chromium: every state, by keyboard, for screen readers
     python3 dev.py clean    remove what the others have made
 
 demo  [--fresh]                      start over with an empty database
@@ -17,6 +18,7 @@ test  [--sqlite | --postgres] [-- options of pytest]
 bench [--sqlite | --postgres] [name ...]
 faults [--sqlite | --postgres] [-- options of pytest]
       [--full]                       up to 10,000 people and more kills, for the night
+browser [-- options of pytest]       needs a Chromium; the pictures it takes stay in .screenshots
 
 The environment is made in .venv; BACKORDERS_VENV names another folder. Redis and PostgreSQL come as wheels;
 CELERY_BROKER_URL and DATABASE_URL name servers of your own instead.
@@ -56,13 +58,19 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent
 REQUIREMENTS = ROOT / "requirements"
 DEMO_FOLDER = ROOT / ".demo"
+SCREENSHOTS = ROOT / ".screenshots"
 WINDOWS = os.name == "nt"
 
-VERBS = ("demo", "test", "lint", "bench", "faults", "clean")
+VERBS = ("demo", "test", "lint", "bench", "faults", "browser", "clean")
 CATALOGUES = ("small", "grocery")
 
 # Which requirement files bring everything another one brings.
-BROUGHT_ALSO_BY = {"demo": ("demo", "dev", "grocery"), "dev": ("dev",), "grocery": ("grocery",)}
+BROUGHT_ALSO_BY = {
+    "demo": ("demo", "dev", "grocery", "browser"),
+    "dev": ("dev", "browser"),
+    "grocery": ("grocery",),
+    "browser": ("browser",),
+}
 
 # Two processes, because a run has two databases' worth of work and a small machine has two cores.
 PYTEST_OPTIONS = ("-n", "2", "--dist", "loadgroup")
@@ -75,6 +83,7 @@ SECONDS_TO_START = 60
 SECONDS_PER_TEST_PASS = 900
 SECONDS_PER_BENCH_PASS = 1800
 SECONDS_PER_FAULT_PASS = {"short": 300, "full": 1800}
+SECONDS_PER_BROWSER_PASS = 210
 SECONDS_PER_STORY = {"small": 300, "grocery": 900}
 
 
@@ -1031,6 +1040,49 @@ def read_report(file: Path) -> Tally:
     return Tally(passed=count["tests"] - failed - count["skipped"], failed=failed, skipped=count["skipped"])
 
 
+# --- browser ------------------------------------------------------------------------------------------------------
+
+CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+NO_CHROMIUM = (
+    "The browser tests need a Chromium, and there is none on PATH. One of these helps:\n"
+    "  install one: apt-get install chromium, or brew install --cask chromium;\n"
+    "  name one: BACKORDERS_CHROMIUM=/path/to/chrome (Chrome and Edge will do).\n"
+    "Nothing is downloaded here: a browser is the machine's own business."
+)
+
+
+def browser(options: argparse.Namespace) -> int:
+    """Open a demo shop of its own and look at it with a real browser; return pytest's exit code."""
+    chromium = find_chromium()
+    environment = prepare("browser")
+    os.environ.pop("DATABASE_URL", None)  # the shop that is opened here is gone afterwards
+    with temporary_folder() as folder, Crew(folder / "logs") as crew:
+        shop = open_shop(crew, environment, options, port=free_port(), data=folder)
+        seen = {"BROWSER_SHOP": shop.address, "BACKORDERS_CHROMIUM": chromium, "BROWSER_SCREENSHOTS": str(SCREENSHOTS)}
+        finished = run(
+            [environment.python, "-m", "pytest", "tests/browser", "-p", "no:cacheprovider", *options.pytest],
+            env=without(os.environ, "DJANGO_SETTINGS_MODULE", "CELERY_BROKER_URL") | seen,
+            limit=SECONDS_PER_BROWSER_PASS,
+            stop_signal=signal.SIGINT,
+            meanwhile=crew.check,
+        )
+        if not finished.went_well:
+            say("\n" + crew.all_last_lines())
+    if finished.took_too_long:
+        say(f"Stopped after {SECONDS_PER_BROWSER_PASS} s.")
+    say(f"\nThe pictures are in {SCREENSHOTS.name}.")
+    return finished.code or int(finished.took_too_long)
+
+
+def find_chromium() -> str:
+    """Return the browser that was named, or the first one on PATH."""
+    given = os.environ.get("BACKORDERS_CHROMIUM", "")
+    for found in map(shutil.which, [given] if given else CHROMIUMS):
+        if found:
+            return found
+    raise Problem(f"BACKORDERS_CHROMIUM names {given}, which cannot be run here." if given else NO_CHROMIUM)
+
+
 # --- lint ---------------------------------------------------------------------------------------------------------
 
 
@@ -1072,7 +1124,7 @@ def clean(_options: argparse.Namespace) -> int:
         with only_one_demo_in(DEMO_FOLDER):
             pass
     environments = [file.parent for file in ROOT.glob(".venv*/pyvenv.cfg")]
-    for folder in (*environments, DEMO_FOLDER, *(ROOT / name for name in CACHES)):
+    for folder in (*environments, DEMO_FOLDER, SCREENSHOTS, *(ROOT / name for name in CACHES)):
         if folder.exists():
             shutil.rmtree(folder)
             say(f"Removed {folder.name}")
@@ -1093,8 +1145,10 @@ def parse(words: list[str]) -> argparse.Namespace:
         raise Problem(f"There is no `{verb}`. {hint}")
     words, pytest_options = _split_at_dashes(words)
     options = _parser().parse_args(words)
-    if pytest_options and verb not in ("test", "faults"):
-        raise Problem(f"Options after `--` are pytest's: they go with `test` and `faults`, not with `{verb}`.")
+    if pytest_options and verb not in ("test", "faults", "browser"):
+        raise Problem(
+            f"Options after `--` are pytest's: they go with `test`, `faults` and `browser`, not with `{verb}`."
+        )
     options.pytest = pytest_options
     return options
 
@@ -1131,6 +1185,8 @@ def _parser() -> argparse.ArgumentParser:
         one = each.add_mutually_exclusive_group()
         one.add_argument("--sqlite", action="store_const", const="SQLite", dest="only", help="only on SQLite")
         one.add_argument("--postgres", action="store_const", const="PostgreSQL", dest="only", help="only on PostgreSQL")
+    pages = verbs.add_parser("browser", allow_abbrev=False, usage="python3 dev.py browser [-- options of pytest]")
+    pages.set_defaults(catalogue="small", host="127.0.0.1", no_redis=True)
     verbs.add_parser("lint", allow_abbrev=False)
     verbs.add_parser("clean", allow_abbrev=False)
     return parser
@@ -1144,8 +1200,8 @@ def main(words: list[str]) -> int:
     STOP_REQUESTS.listen()
     try:
         options = parse(words)
-        verbs = {"demo": demo, "test": test, "lint": lint, "bench": bench, "faults": faults, "clean": clean}
-        return verbs[options.verb](options)
+        verbs = {"demo": demo, "test": test, "lint": lint, "bench": bench, "faults": faults, "browser": browser}
+        return (verbs | {"clean": clean})[options.verb](options)
     except Problem as problem:
         say(f"\n{problem}")
         return 1

@@ -24,6 +24,11 @@ def out(earliest: int, latest: int, units: int = 24, confidence: str = "firm") -
     return Situation(due=(earliest, latest), units=units, confidence=confidence)
 
 
+def overdue(days: int, units: int = 24) -> Situation:
+    """It should have come, and nobody has said when it will."""
+    return Situation(due=(-days - 2, -days), units=units, confidence="guess")
+
+
 def backorder(earliest: int, latest: int, units: int = 30, confidence: str = "firm", **terms: Any) -> Situation:
     return Situation(policy="backorder", due=(earliest, latest), units=units, confidence=confidence, terms=terms)
 
@@ -119,7 +124,7 @@ DEPARTMENTS = [
         Item("HEARTH", "Hearth kettle, 1.5 l", "Lund & Daughters", "kettle", "Sage",
              "Enamelled steel on a heavy base, so it boils fast and stays where you put it. The handle folds flat and never gets "
              "hot.\n\nThe enamel is fired twice in Ghent; small differences in shade are part of it.",
-             [C("Sage", "64.00", 12), C("Matt black", "64.00", 0, out(9, 13)), C("Cream", "64.00", 2), C("Brick", "69.00", 0)], True),
+             [C("Sage", "64.00", 12), C("Matt black", "64.00", 0, out(9, 13)), C("Cream", "64.00", 2, out(9, 13)), C("Brick", "69.00", 0)], True),
         Item("FORGE", "Forge skillet", "Sablon Ironworks", "skillet", "Graphite",
              "Cast iron, sanded smooth and seasoned three times with linseed oil. It arrives ready for an egg and gets better every "
              "year.\n\nHand wash, dry on the hob, never soak.",
@@ -295,7 +300,7 @@ DEPARTMENTS = [
              [C("Brick", "139.00", 5), C("Sage", "139.00", 9), C("Cream", "139.00", 0, out(4, 7))], True),
         Item("BLOCK", "Block speakers, pair", "Halden", "speaker", "Graphite",
              "Small enough for a shelf, honest enough for a cello.",
-             [C("Graphite", "329.00", 3), C("Oak", "349.00", 0)]),
+             [C("Graphite", "329.00", 3), C("Oak", "349.00", 0, backorder(40, 60, units=6, confidence="estimated", backorder_limit=2))]),
         Item("TEMPO", "Tempo metronome", "Hollis & Sons", "metronome", "Cherry",
              "Wound by hand, from largo to presto. It loses one beat in four hundred.",
              [C("Cherry", "88.00", 0, preorder(38, units=60))], True),
@@ -309,7 +314,7 @@ DEPARTMENTS = [
              [C("Sand", "119.00", 7), C("Forest", "119.00", 2), C("Rose", "119.00", 0, backorder(19, 26))], True),
         Item("HOUR", "Wall clock, 30 cm", "Kontor", "clock", "Cream",
              "A silent movement behind an ash ring. It does not tick, we listened.",
-             [C("Cream", "72.00", 12), C("Sage", "72.00", 0)]),
+             [C("Cream", "72.00", 12), C("Sage", "72.00", 0, overdue(4))]),
         Item("ROOT", "Root pot", "Studio Ardenne", "pot", "Clay",
              "Unglazed, so the plant drinks when it wants to. The plant in the picture is not included; the saucer is.",
              [C("10 cm", "12.00", 48), C("14 cm", "18.00", 15), C("18 cm", "27.00", 0, out(7, 9))]),

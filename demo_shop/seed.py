@@ -125,6 +125,7 @@ ORDERED = [
     ("anna@example.com", "together", {"CAP-RUST": 1, "RING-BRASS": 2, "DOME-BRICK": 1}),
     ("ben@example.com", "split", {"FERRY-SIGNED-HARDBACK": 1}),
     ("tom@example.com", "split", {"MILKING-WALNUT": 2}),
+    ("lena@example.com", "split", {"BLOCK-OAK": 2}),
 ]
 """People who stand in a queue, first come first."""
 

@@ -1,6 +1,7 @@
 """Settings of the demo shop. What the package needs is marked `backorders, edit N of 5`; the rest is any small shop."""
 
 import os
+from datetime import timedelta
 from pathlib import Path
 
 import dj_database_url
@@ -122,10 +123,19 @@ BACKORDERS = {
             "url": "get_absolute_url",
             "image": "image_url",
             "visible": "product.is_published",
+            "feed": {
+                "description": "product.description",
+                "brand": "product.brand",
+                "mpn": "sku",
+                "item_group_id": "product.slug",
+                "condition": "=new",
+            },
         },
     },
     "VERIFIED_EMAIL": "demo_shop.accounts.verified_email",
     "CLOSED_WEEKDAYS": (5, 6),  # nothing leaves on a weekend
+    "ORDER_URL": "/orders/{order}/",
+    "TELL_MOVES_AFTER": timedelta(seconds=5),  # a visitor who delays a delivery wants to see what happens
 }
 
 REST_FRAMEWORK = {"DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema"}

@@ -3,7 +3,7 @@ from django.contrib.auth.views import LogoutView
 from django.urls import include, path, register_converter
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
-from demo_shop.views import account, browse, buy, inbox, warehouse
+from demo_shop.views import account, browse, buy, inbox, states, warehouse
 
 
 class Colour:
@@ -19,6 +19,7 @@ urlpatterns = [
     path("c/<slug:slug>/", browse.category, name="category"),
     path("search/", browse.search, name="search"),
     path("p/<slug:slug>/", browse.product, name="product"),
+    path("states/", states.gallery, name="states"),
     path("pictures/<slug:kind>-<colour:colour>.svg", browse.picture_file, name="picture"),
     path("basket/", buy.basket, name="basket"),
     path("basket/add/", buy.add, name="basket_add"),
@@ -39,6 +40,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     # backorders, edit 2 of 5: its pages and API (and, for the curious, the API's description).
     path("backorders/", include("backorders.urls")),
+    path("feeds/", include("backorders.feed_urls")),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="api_docs"),
 ]

@@ -41,7 +41,7 @@ def test_an_unknown_verb_is_met_with_the_nearest_one():
 
 
 def test_a_verb_that_resembles_none_is_met_with_all_of_them():
-    with pytest.raises(dev.Problem, match="There are: demo, test, lint, bench, faults, clean."):
+    with pytest.raises(dev.Problem, match="There are: demo, test, lint, bench, faults, browser, clean."):
         dev.parse(["frobnicate"])
 
 
@@ -61,6 +61,31 @@ def test_faults_do_not_start_without_a_redis_to_kill(monkeypatch, capsys):
     monkeypatch.setattr(dev, "redis_binary", lambda _environment: None)
     assert dev.main(["faults"]) == 1
     assert "a Redis is killed" in capsys.readouterr().out
+
+
+def test_without_a_browser_nothing_is_installed_and_one_is_told_how_to_get_one(monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("BACKORDERS_CHROMIUM", raising=False)
+    monkeypatch.setattr(dev, "prepare", lambda requirement: pytest.fail(f"{requirement} was installed"))
+    assert dev.main(["browser"]) == 1
+    assert "apt-get install chromium" in capsys.readouterr().out
+
+
+def test_a_browser_is_found_by_any_of_its_names_and_the_one_that_was_named_first(monkeypatch, tmp_path):
+    for name in ("google-chrome", "chromium", "mine"):
+        (tmp_path / name).write_text("#!/bin/sh\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("BACKORDERS_CHROMIUM", raising=False)
+    assert dev.find_chromium() == str(tmp_path / "chromium")
+    monkeypatch.setenv("BACKORDERS_CHROMIUM", str(tmp_path / "mine"))
+    assert dev.find_chromium() == str(tmp_path / "mine")
+
+
+def test_a_browser_that_was_named_and_is_not_there_is_not_replaced_by_another(monkeypatch):
+    monkeypatch.setenv("BACKORDERS_CHROMIUM", "/nowhere/chrome")
+    with pytest.raises(dev.Problem, match="names /nowhere/chrome, which cannot be run here"):
+        dev.find_chromium()
 
 
 def test_only_the_tests_take_options_of_pytest():
@@ -129,6 +154,14 @@ def test_who_has_the_tests_has_the_demo(environment, installs):
     dev.prepare("dev")
     dev.prepare("demo")
     assert installs == ["dev"]
+
+
+def test_who_has_the_browser_tests_has_all_the_others(environment, installs):
+    (dev.REQUIREMENTS / "browser.txt").write_text("browser==1\n")
+    dev.prepare("browser")
+    dev.prepare("dev")
+    dev.prepare("demo")
+    assert installs == ["browser"]
 
 
 def test_who_has_the_demo_does_not_have_the_tests(environment, installs):

@@ -8,8 +8,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import condition
 
-from backorders.queries.availability import availability_of
-from backorders.storefront.holds import holds_of, keep_hold, without_hold
+from backorders.storefront.holds import keep_hold, without_hold
 from demo_shop.models import Category, Product, Variant
 from demo_shop.pictures import picture
 
@@ -109,7 +108,6 @@ def product(request, slug):
         "variants": variants,
         "variant": variant,
         "has_colours": len({each.colour for each in variants}) > 1,
-        "availability": availability_of(variant, holds=holds_of(request)),
     }
     return render(request, "demo_shop/product.html", context)
 

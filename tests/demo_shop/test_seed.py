@@ -63,17 +63,18 @@ def test_a_safety_stock_is_not_for_sale():
 
 
 @pytest.mark.parametrize(
-    ("sku", "quantity", "sentence"),
+    ("sku", "quantity", "rule", "sentence"),
     [
-        ("ENAMEL-DENIM", 7, "One order may have up to 6 of these."),
-        ("WAX-SMALL", 1, "This is sold from 2 pieces on."),
-        ("FERRY-SIGNED-HARDBACK", 2, "Each customer may order 1 of these."),
+        ("ENAMEL-DENIM", 7, "Order at most 6.", "One order may have up to 6 of these."),
+        ("WAX-SMALL", 1, "Order at least 2.", "This is sold from 2 pieces on."),
+        ("FERRY-SIGNED-HARDBACK", 2, "At most 1 per customer.", "Each customer may order 1 of these."),
     ],
 )
-def test_some_things_have_terms_of_their_own(client, sku, quantity, sentence):
+def test_some_things_have_terms_of_their_own(client, sku, quantity, rule, sentence):
+    """The product's page says the rule beforehand, once; the basket says it to whoever broke it."""
     variant = Variant.objects.get(sku=sku)
     put_in_basket(client, variant, quantity)
-    assert sentence in read(client.get(variant.get_absolute_url()))
+    assert read(client.get(variant.get_absolute_url())).count(rule) == 1
     assert sentence in read(client.get("/basket/"))
 
 
