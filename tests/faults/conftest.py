@@ -10,7 +10,8 @@ from celery import current_app
 from django.db import connection
 
 import dev
-from tests.faults.scene import Scene, own_redis
+from tests.faults.brokers import RabbitMQ, Redis, rabbitmq_binary, running
+from tests.faults.scene import Scene
 
 SEED = int(os.environ.get("FAULTS_SEED", "20260302"))
 COLUMNS = ("fault", "database", "mails", "kills", "lost", "duplicates", "seconds", "")
@@ -30,6 +31,8 @@ def pytest_collection_modifyitems(config, items):
     foreign = [
         item for item in items if (only := item.get_closest_marker("only")) and only.args[0] != connection.vendor
     ]
+    if not rabbitmq_binary():
+        foreign += [item for item in items if "rabbitmq" in item.name and item not in foreign]
     config.hook.pytest_deselected(items=foreign)
     items[:] = [item for item in items if item not in foreign]
 
@@ -75,6 +78,8 @@ def counted(request, record_property):
 @pytest.fixture(autouse=True)
 def row(request, record_property):
     number, what = request.node.get_closest_marker("fault").args
+    if "rabbitmq" in request.node.name:
+        what = what.replace("Redis", "RabbitMQ")
     record_property("fault", json.dumps([number, what, connection.display_name]))
 
 
@@ -91,8 +96,21 @@ def redis(tmp_path):
     binary = dev.redis_binary(dev.Environment(Path(sys.prefix)))
     if not binary:
         pytest.fail("This fault kills a Redis of its own, and there is none to start.\n" + dev.NO_REDIS)
-    with own_redis(tmp_path, binary) as server:
+    with running(Redis(tmp_path, binary)) as server:
         yield server
+
+
+@pytest.fixture
+def rabbitmq(tmp_path):
+    """A RabbitMQ of the test's own; tests that want one are left out where there is none to start."""
+    with running(RabbitMQ(tmp_path, rabbitmq_binary())) as server:
+        yield server
+
+
+@pytest.fixture
+def broker(request):
+    """By the name in ``@pytest.mark.parametrize("broker", ["redis", "rabbitmq"], indirect=True)``."""
+    return request.getfixturevalue(request.param)
 
 
 def pytest_terminal_summary(terminalreporter, config):

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -248,36 +248,3 @@ def ask_to_end(process):
     os.kill(process.pid, signal.SIGTERM)
     process.join(60) if hasattr(process, "join") else process.wait(60)
     return time.monotonic() - started
-
-
-@contextmanager
-def own_redis(folder, binary):
-    """A Redis that keeps nothing, on a port of its own, to be killed and started again."""
-    redis = Redis(folder, binary)
-    redis.start()
-    try:
-        yield redis
-    finally:
-        redis.kill()
-
-
-class Redis:
-    def __init__(self, folder, binary):
-        self.folder, self.binary, self.port = folder, binary, free_port()
-        self.url = f"redis://127.0.0.1:{self.port}/0"
-
-    def start(self):
-        words = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--dir", str(self.folder)]
-        self.process = subprocess.Popen([str(self.binary), *words], stdout=subprocess.DEVNULL)
-        until(lambda: answers(self.port), "Redis answers")
-
-    def has_listener(self):
-        """Does a worker wait for messages?"""
-        with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=1) as line:
-            line.sendall(b"CLIENT LIST\r\n")
-            return b" cmd=brpop " in line.recv(65536)
-        return False
-
-    def kill(self):
-        self.process.kill()
-        self.process.wait()

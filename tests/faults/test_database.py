@@ -113,7 +113,7 @@ def read_only():
 @pytest.mark.only("postgresql")
 @pytest.mark.fault("F18", "database read-only for a while")
 def test_a_database_that_takes_nothing_any_more_loses_nothing(scene, counted):
-    scene = scene()
+    scene = scene(MAIL_CONNECTIONS=1)
     scene.mails_are_due(200)
     scene.serve(seconds_a_mail=0.01)
     sender = scene.start(children.work)

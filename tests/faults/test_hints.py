@@ -3,6 +3,7 @@
 import time
 
 import pytest
+from celery import current_app
 
 from backorders.models import Restock, Wave
 from backorders.services.stock import stock_changed
@@ -11,23 +12,25 @@ from tests.faults.scene import states
 from tests.hosts.models import Product
 
 SWEEP = 2
+TASKS = ("sweep_stock", "release_waves", "tell_whole_orders", "deliver_due_mail", "tidy")
 pytestmark = pytest.mark.timeout(180)
 
 
 @pytest.mark.fault("F8", "Redis SIGKILLed in mid-drain, back empty")
-def test_a_broker_that_forgot_everything_costs_two_sweeps(scene, redis, size, counted):
+@pytest.mark.parametrize("broker", ["redis", "rabbitmq"], indirect=True)
+def test_a_broker_that_forgot_everything_costs_two_sweeps(scene, broker, size, counted):
     scene, people = scene(), size(short=200, full=1_000)
     scene.mails_are_due(people)
     scene.serve(seconds_a_mail=0.01)
-    scene.celery_worker_with_supervisor(broker=redis.url)  # kombu may raise while it reconnects, and end the worker
-    scene.celery_beat(broker=redis.url)
+    scene.celery_worker_with_supervisor(broker=broker.url)  # kombu may raise while it reconnects, and end the worker
+    scene.celery_beat(broker=broker.url)
     scene.until_accepted(people // 4)
-    redis.kill()
+    broker.kill()
     scene.kills += 1
     time.sleep(1)
-    redis.start()
+    broker.start()
     scene.settle()
-    scene.until(redis.has_listener, "a worker listens again")
+    scene.until(broker.has_listener, "a worker listens again", 60)
     scene.mails_are_due(people)  # without a hint: beat must have come back as well
     began = time.monotonic()
     scene.until_accepted(people + 1)
@@ -69,6 +72,26 @@ def test_tasks_that_are_delivered_five_times_at_once_have_their_effect_once(scen
     count = counted(scene)
 
     assert [copy.exitcode for copy in copies] == [0] * 5
+    assert (count.lost, count.duplicates) == (0, 0)
+    assert Restock.objects.count() == Wave.objects.count() == 1
+
+
+@pytest.mark.fault("F10", "every message five times, through Redis")
+@pytest.mark.parametrize("broker", ["redis", "rabbitmq"], indirect=True)
+def test_messages_that_are_delivered_five_times_have_their_effect_once(scene, broker, counted):
+    scene = scene()
+    scene.people_wait(200)
+    Product.objects.update(stock=200)
+    scene.serve()
+    with current_app.connection_for_write(broker.url) as line:
+        for name in TASKS * 5:
+            current_app.send_task(f"backorders.{name}", connection=line, ignore_result=True)
+    for _ in range(2):
+        scene.celery_worker(broker=broker.url)
+    scene.until_accepted(200)
+    scene.settle()
+    count = counted(scene)
+
     assert (count.lost, count.duplicates) == (0, 0)
     assert Restock.objects.count() == Wave.objects.count() == 1
 

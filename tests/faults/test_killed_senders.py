@@ -27,7 +27,8 @@ def storm(scene, *, people, kills, senders=2):
 
 @pytest.mark.fault("F1", "kill storm, 5 % 4xx, 1 % 5xx")
 def test_twenty_kills_lose_nobody(scene, size, counted):
-    scene, people, kills = scene(), size(short=2_000, full=10_000), 20
+    """As shops have it, each sender tells two mails at a time; F2 is the storm with one."""
+    scene, people, kills = scene(MAIL_CONNECTIONS=2), size(short=2_000, full=10_000), 20
     scene.mails_are_due(people, refused=people // 100)
     scene.serve(temporary=0.05)
     began = time.monotonic()
@@ -35,7 +36,7 @@ def test_twenty_kills_lose_nobody(scene, size, counted):
     count = counted(scene, expected=scene.readers)
 
     assert count.lost == 0
-    assert count.duplicates <= kills
+    assert count.duplicates <= 2 * kills  # what was in flight at the kills
     assert count.most_copies <= 2
     assert states() == {"sent": people - people // 100, "suppressed": people // 100}
     assert time.monotonic() - began <= 120
@@ -43,7 +44,7 @@ def test_twenty_kills_lose_nobody(scene, size, counted):
 
 @pytest.mark.fault("F2", "5 % 451, 1 % dropped after DATA, kills")
 def test_connections_that_break_after_the_mail_cost_one_copy_each(scene, size, counted):
-    scene, people, kills = scene(), size(short=600, full=2_000), 10
+    scene, people, kills = scene(MAIL_CONNECTIONS=1), size(short=600, full=2_000), 10
     scene.mails_are_due(people)
     scene.serve(temporary=0.05, dropped=0.01)
     storm(scene, people=people, kills=kills)
@@ -93,8 +94,9 @@ def is_step(line):
 
 
 @pytest.mark.fault("F15", "SIGSTOP past the lease, then SIGCONT")
-def test_a_sender_that_slept_past_its_lease_wakes_up_and_sends_nothing_more(scene, counted):
-    scene = scene(LEASE=2, MAIL_TIMEOUT=0.6)
+@pytest.mark.parametrize("connections", [1, 2])
+def test_a_sender_that_slept_past_its_lease_wakes_up_and_sends_nothing_more(scene, counted, connections):
+    scene = scene(LEASE=3, MAIL_TIMEOUT=0.6, MAIL_CONNECTIONS=connections)
     scene.mails_are_due(40)
     scene.serve(seconds_a_mail=0.02)
     sleeper = scene.start(children.drain)
@@ -108,4 +110,4 @@ def test_a_sender_that_slept_past_its_lease_wakes_up_and_sends_nothing_more(scen
 
     assert sleeper.exitcode == 0
     assert count.lost == 0
-    assert count.duplicates <= 1
+    assert count.duplicates <= connections  # what was being told at that moment
