@@ -19,6 +19,7 @@ from django.utils.module_loading import import_string
 
 from backorders.conf import Settings, read
 from backorders.domain.calendars import public_holidays
+from backorders.domain.outbox import OF_AN_ORDER
 from backorders.domain.quiet import quiet_hours
 from backorders.domain.waves import Order
 from backorders.shop.checking import doubts_about, problems_of
@@ -121,6 +122,12 @@ def _wrong_of_its_kind(name: str, value: Any) -> str:
             return "has to be a tuple of datetime.date values."
     if name == "holidays" and isinstance(value, str) and value:
         return _wrong_holidays(value)
+    if name == "mails_off":
+        kinds = value if isinstance(value, (tuple, list, set, frozenset)) else [None]
+        if any(kind not in list(OF_AN_ORDER) for kind in kinds):
+            return f"has to be a tuple of mails about orders: {', '.join(OF_AN_ORDER)}."
+    if name == "order_url" and value and not (isinstance(value, str) and ("{order}" in value or "{line}" in value)):
+        return "has to be an address with {order} or {line} in it, such as '/orders/{order}/'."
     if name == "mail_rate" and value is not None and not _is_pace(value):
         return "has to be a number of mails a second above 0, or None."
     if name == "mail_rate_by_domain" and not (
@@ -274,10 +281,13 @@ def _all_patterns(patterns: Iterable[Any]) -> Iterator[Any]:
 @register()
 def check_lease(**_: Any) -> list[CheckMessage]:
     current = read()
-    times = (current.lease, current.mail_timeout)
-    if not all(isinstance(span, timedelta) for span in times) or current.lease >= 3 * current.mail_timeout:
+    times, lanes = (current.lease, current.mail_timeout), current.mail_connections
+    if not all(isinstance(span, timedelta) for span in times) or not isinstance(lanes, int):
+        return []  # said elsewhere
+    least = (lanes + 2) * current.mail_timeout
+    if current.lease >= least:
         return []
-    hint = f"Set it to at least {3 * current.mail_timeout}, three times MAIL_TIMEOUT."
+    hint = f"Set it to at least {least}: MAIL_TIMEOUT for each of {lanes} MAIL_CONNECTIONS, and twice more."
     return [
         Warning(
             "BACKORDERS['LEASE'] is so short that a slow mail server makes two workers send one mail.",

@@ -109,6 +109,9 @@ class Settings:
     tell_again_after: timedelta = timedelta(hours=12)
     """Nobody is told of the same item twice within this time, however the shelf flaps."""
 
+    digest_of: int = 12
+    """How many products that are back at the same moment share one mail to one reader, at most; 1: each has a mail of its own."""
+
     place_kept_for: timedelta = timedelta(hours=72)
     """Told, and the shelf empty again within this time: the place in line is kept. Later, the request counts as served."""
 
@@ -124,6 +127,18 @@ class Settings:
     open_requests_per_address: int = 3
     """How many unconfirmed requests one address may have at a time."""
 
+    tell_moves_after: timedelta = timedelta(minutes=10)
+    """How long a date that moved has to stand before its mail leaves, so that several moves in a row are told as one."""
+
+    mails_off: tuple[str, ...] = ()
+    """Mails about orders that the shop writes itself, such as ``("promise_moved",)``; signals are sent all the same. See docs/mail.md."""
+
+    mail_calendar: bool = False
+    """Attach the promised day to mails about orders, for the reader's calendar; a date that moves moves the entry."""
+
+    order_url: str = ""
+    """The shop's own page of an order, for mails about it, as in ``/orders/{order}/``; ``{order}`` and ``{line}`` are the references it gave. Empty: there is none."""
+
     mail_batch: int = 500
     """How many mails one worker claims at a time, at most; fewer where they leave slowly, as many as in a second."""
 
@@ -136,8 +151,11 @@ class Settings:
     mail_timeout: timedelta = timedelta(seconds=30)
     """How long to wait for the mail server where the shop sets no time-out itself."""
 
+    mail_connections: int = 2
+    """How many connections to a mail server (SMTP) one process uses side by side. It leaves as many mails in doubt when it is killed."""
+
     lease: timedelta = timedelta(seconds=120)
-    """How long a claim lasts. At least three times the mail server's time-out."""
+    """How long a claim lasts. At least the mail server's time-out for each of ``MAIL_CONNECTIONS``, and twice more."""
 
     max_attempts: int = 8
     """After this many attempts a mail is given up as ``dead``."""

@@ -29,6 +29,7 @@ def intervals() -> dict[str, timedelta]:
         "sweep_stock": conf.sweep_every,
         "release_waves": conf.poll_every,
         "tell_whole_orders": conf.sweep_every,
+        "tell_releases": conf.sweep_every,
         "deliver_due_mail": conf.poll_every,
         "refresh_forecasts": timedelta(hours=6),
         "tidy": timedelta(hours=1),

@@ -17,6 +17,9 @@ backorder_filled = Signal()
 promise_moved = Signal()
 """A date given to a customer cannot be kept, or there is one at last. Provides: backorder_id, before, after (windows), reason."""
 
+preorder_released = Signal()
+"""The release of a pre-order has come; what was to be paid then is due. Provides: backorder_id, quantity (units not cancelled)."""
+
 backorder_cancelled = Signal()
 """A line left the queue. Provides: backorder_id, quantity."""
 

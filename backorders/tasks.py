@@ -8,6 +8,7 @@ from typing import Any
 from celery import shared_task
 
 from backorders.models import StockItem
+from backorders.services.backorders import tell_releases as tell_of_releases
 from backorders.services.backorders import tell_whole_orders as tell_orders
 from backorders.services.retention import tidy as tidy_up
 from backorders.services.stock import look_at, sweep_stock
@@ -33,7 +34,9 @@ def sweep(**_later: Any) -> None:
 
 @shared_task(name="backorders.release_waves", ignore_result=True)
 def release_waves(**_later: Any) -> None:
-    release()
+    """Whoever has released a wave sends it as well: no second way through the broker."""
+    if release():
+        deliver_due_mail()
 
 
 @shared_task(name="backorders.deliver_due_mail", ignore_result=True)
@@ -50,6 +53,11 @@ def tidy(**_later: Any) -> None:
 @shared_task(name="backorders.tell_whole_orders", ignore_result=True)
 def tell_whole_orders(**_later: Any) -> None:
     tell_orders()
+
+
+@shared_task(name="backorders.tell_releases", ignore_result=True)
+def tell_releases(**_later: Any) -> None:
+    tell_of_releases()
 
 
 @shared_task(name="backorders.refresh_forecasts", ignore_result=True)

@@ -21,7 +21,7 @@ from django.utils import timezone
 
 from backorders.domain.addresses import parse_address
 from backorders.models import StockItem, Subscription
-from backorders.services.backorders import tell_whole_orders
+from backorders.services.backorders import tell_releases, tell_whole_orders
 from backorders.services.locks import anchor_of
 from backorders.services.outbox import Delivered, drain
 from backorders.services.stock import sweep_stock
@@ -38,6 +38,7 @@ def run_jobs(now: datetime | None = None) -> Delivered:
     refresh_forecasts(now=now)
     release_waves(now=now)
     tell_whole_orders(now=now)
+    tell_releases(now=now)
     return drain(seconds=30)
 
 

@@ -22,7 +22,7 @@ NOW = dt.datetime(2026, 3, 2, 10, 0, tzinfo=dt.UTC)
 def pytest_collection_modifyitems(config, items):
     """The races need row locks; on SQLite they are said to be left out, and the PostgreSQL run has them all.
 
-    Tests without a database say the same beside each: `dev.py test` runs them with the first one only.
+    Tests without a database, and those marked ``any_database``, say the same beside each: `dev.py test` runs them with the first one only.
     """
     if os.environ.get("TESTS_OF_PLAIN_FUNCTIONS") == "left out":
         plain = {item for item in items if not _needs_database(item)}
@@ -48,6 +48,8 @@ _DATABASES = {"db", "transactional_db", "live_server"}
 
 def _needs_database(item):
     """pytest-django lets no other test near one."""
+    if item.get_closest_marker("any_database") is not None:
+        return False
     return item.get_closest_marker("django_db") is not None or not _DATABASES.isdisjoint(item.fixturenames)
 
 

@@ -178,7 +178,7 @@ class Leaving(Endpoint):
         responses={200: BackordersRequests, 400: BackordersRefusal, 404: BackordersRefusal, 429: BackordersRefusal},
     )
     def post(self, request: Request) -> Response:
-        return _requests("closed", [unsubscribe(token=text_in(request.data, "token"))])
+        return _requests("closed", unsubscribe(token=text_in(request.data, "token")))
 
 
 def _requests(state: str, rows: list[Any]) -> Response:

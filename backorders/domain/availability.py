@@ -73,7 +73,8 @@ class Availability:
 
     ``for_sale``: units that can leave now. ``to_order``: units that can be ordered beyond those. ``window``: when such an
     order would come, or ``NO_DATE``. ``opens_at`` and ``releases_at`` are aware instants of a pre-order. ``terms``: least
-    and most per order, the limit per customer, and why it is not here.
+    and most per order, the limit per customer, and why it is not here. ``more``: of a low shelf, when more comes, whether
+    or not it can be ordered ahead. ``is_full``: it may be ordered ahead, and all that may be is taken.
     """
 
     state: State
@@ -83,6 +84,8 @@ class Availability:
     opens_at: datetime | None = None
     releases_at: datetime | None = None
     terms: Terms = NO_TERMS
+    more: Promise = NO_DATE
+    is_full: bool = False
 
     @property
     def is_made_to_order(self) -> bool:
@@ -130,8 +133,9 @@ def decide(snapshot: Snapshot, *, now: datetime, today: date) -> Availability:
     if units:
         is_low = not units.is_unlimited and units.value <= terms.low_stock_at
         room = _backorderable(snapshot)
-        window = honest(snapshot.promise, today=today) if room else NO_DATE
-        return Availability(State.LOW_STOCK if is_low else State.IN_STOCK, units, room, window, terms=terms)
+        promise = honest(snapshot.promise, today=today) if room or is_low else NO_DATE
+        state, window = State.LOW_STOCK if is_low else State.IN_STOCK, promise if room else NO_DATE
+        return Availability(state, units, room, window, terms=terms, more=promise if is_low else NO_DATE)
     if not snapshot.is_visible:
         return Availability(State.OUT_OF_STOCK, terms=terms)
     if snapshot.is_discontinued:
@@ -140,7 +144,10 @@ def decide(snapshot: Snapshot, *, now: datetime, today: date) -> Availability:
         return _before_release(snapshot, now=now, today=today)
     window = honest(snapshot.promise, today=today)
     room = _backorderable(snapshot)
-    return Availability(State.BACKORDER if room else State.OUT_OF_STOCK, NO_UNITS, room, window, terms=terms)
+    if room:
+        return Availability(State.BACKORDER, NO_UNITS, room, window, terms=terms)
+    is_full = terms.policy is not Policy.STOP and snapshot.queued > 0
+    return Availability(State.OUT_OF_STOCK, NO_UNITS, room, window, terms=terms, is_full=is_full)
 
 
 def _backorderable(snapshot: Snapshot) -> Units:

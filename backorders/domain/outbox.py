@@ -24,7 +24,10 @@ class MailKind(StrEnum):
     HELD = "held"
     REQUEST_ENDED = "request_ended"
     BACKORDER_PLACED = "backorder_placed"
+    PROMISE_MOVED = "promise_moved"
+    PREORDER_RELEASED = "preorder_released"
     BACKORDER_FILLED = "backorder_filled"
+    BACKORDER_CANCELLED = "backorder_cancelled"
 
 
 class Outcome(StrEnum):
@@ -67,6 +70,9 @@ SERVERS_FAULT = frozenset({Outcome.FAILED, Outcome.UNKNOWN})
 URGENT = 0
 """Somebody is waiting for this mail right now: a confirmation, an order."""
 
+NEWS = 2
+"""News of somebody's own order: not behind a wave, nor before a confirmation however many dates moved at once."""
+
 FRONT = 4
 """The first of a wave: they do not wait until another wave, of a hundred thousand perhaps, is through."""
 
@@ -78,7 +84,10 @@ BULK = 5
 PRIORITY = {
     MailKind.CONFIRM_SUBSCRIPTION: URGENT,
     MailKind.BACKORDER_PLACED: URGENT,
+    MailKind.PROMISE_MOVED: NEWS,
+    MailKind.PREORDER_RELEASED: NEWS,
     MailKind.BACKORDER_FILLED: URGENT,
+    MailKind.BACKORDER_CANCELLED: URGENT,
     MailKind.BACK_IN_STOCK: BULK,
     MailKind.HELD: BULK,
     MailKind.REQUEST_ENDED: BULK,
@@ -86,6 +95,15 @@ PRIORITY = {
 
 OF_A_RETURN = (MailKind.BACK_IN_STOCK, MailKind.HELD)
 """Mails of a wave: whoever gets one was told."""
+
+OF_AN_ORDER = (
+    MailKind.BACKORDER_PLACED,
+    MailKind.PROMISE_MOVED,
+    MailKind.PREORDER_RELEASED,
+    MailKind.BACKORDER_FILLED,
+    MailKind.BACKORDER_CANCELLED,
+)
+"""Mails of an order's life, which a shop may write itself (``MAILS_OFF``)."""
 
 BREAKS_AFTER = 20
 """Failures of the server in a row, whatever the mail, after which it is left alone."""

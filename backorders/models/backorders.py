@@ -36,6 +36,11 @@ class BackorderQuerySet(models.QuerySet["Backorder"]):
         """In the order in which they are served; the id makes it total."""
         return self.order_by("rank_class", "rank_at", "id")
 
+    def unreleased(self) -> BackorderQuerySet:
+        """Pre-orders that were not told of their release, and for which something is still owed."""
+        open_ones = (Backorder.State.WAITING, Backorder.State.FILLED)
+        return self.filter(is_preorder=True, is_released=False, state__in=open_ones)
+
     def owed(self) -> BackorderQuerySet:
         """Lines that were given units which have not left the house."""
         return self.filter(allocated_quantity__gt=F("shipped_quantity")).exclude(state=Backorder.State.CANCELLED)
@@ -96,6 +101,9 @@ class Backorder(models.Model):
         help_text="Of an order that ships as a whole: its customer knows that it is ready.",
     )
     is_preorder = models.BooleanField(_("pre-order"), default=False)
+    is_released = models.BooleanField(
+        default=False, editable=False, help_text="Of a pre-order: its release was announced."
+    )
     placed_at = models.DateTimeField(_("placed"))
     closed_at = models.DateTimeField(_("closed"), null=True, blank=True)
 
@@ -126,6 +134,9 @@ class Backorder(models.Model):
                 fields=["item"],
                 condition=Q(state="waiting") & (Q(fill="whole_line") | Q(pinned_to__isnull=False)),
                 name="backorders_not_plain",
+            ),
+            models.Index(
+                fields=["item"], condition=Q(is_preorder=True, is_released=False), name="backorders_unreleased"
             ),
             models.Index(fields=["reference"], name="backorders_by_reference"),
             models.Index(fields=["email_key", "item"], name="backorders_by_customer"),

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 
 from backorders.domain.outbox import MailKind, MailState
-from backorders.models.backorders import Allocation, Backorder
+from backorders.models.backorders import Allocation, Backorder, Promise
 from backorders.models.subscriptions import Subscription
 from backorders.models.waves import Restock
 
@@ -21,7 +22,10 @@ class OutgoingMail(models.Model):
         HELD = MailKind.HELD.value, _("back in stock, held for the reader")
         REQUEST_ENDED = MailKind.REQUEST_ENDED.value, _("request ended")
         BACKORDER_PLACED = MailKind.BACKORDER_PLACED.value, _("backorder taken")
+        PROMISE_MOVED = MailKind.PROMISE_MOVED.value, _("date moved")
+        PREORDER_RELEASED = MailKind.PREORDER_RELEASED.value, _("pre-order released")
         BACKORDER_FILLED = MailKind.BACKORDER_FILLED.value, _("backorder ready")
+        BACKORDER_CANCELLED = MailKind.BACKORDER_CANCELLED.value, _("backorder cancelled")
 
     class State(models.TextChoices):
         QUEUED = MailState.QUEUED.value, _("queued")
@@ -64,9 +68,15 @@ class OutgoingMail(models.Model):
     allocation = models.ForeignKey(
         Allocation, on_delete=models.CASCADE, null=True, related_name="mails", db_index=False
     )
+    promise = models.ForeignKey(Promise, on_delete=models.CASCADE, null=True, related_name="mails", db_index=False)
+    """The date that a mail about a moved one tells."""
+    units = models.PositiveIntegerField(_("units"), null=True)
+    """What a mail about a cancellation tells of: a line only knows how many were cancelled in all."""
     created_at = models.DateTimeField(_("queued"))
     due_at = models.DateTimeField(_("due"))
     lease_token = models.UUIDField(null=True)
+    bundle = models.BigIntegerField(null=True)
+    """Mails of one mailbox with the same number leave as one digest: the id of the one that leads."""
     attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
     sent_at = models.DateTimeField(_("sent"), null=True)
     provider_id = models.CharField(_("provider's id"), max_length=200, blank=True, default="")
@@ -80,6 +90,12 @@ class OutgoingMail(models.Model):
             # A cancelled mail never left; whoever it was for may be told of the same restock later.
             models.UniqueConstraint(
                 fields=["allocation"], condition=Q(allocation__isnull=False), name="backorders_told_of_units_once"
+            ),
+            models.UniqueConstraint(
+                fields=["promise"], condition=Q(promise__isnull=False), name="backorders_told_of_date_once"
+            ),
+            models.UniqueConstraint(
+                fields=["backorder"], condition=Q(kind="preorder_released"), name="backorders_told_of_release_once"
             ),
             models.UniqueConstraint(
                 fields=["subscription", "restock"], condition=~Q(state="cancelled"), name="backorders_told_once"
@@ -97,11 +113,21 @@ class OutgoingMail(models.Model):
             # Partial, because a wave of 100,000 rows has no backorder: every index it does not touch makes it faster.
             models.Index(fields=["backorder"], condition=Q(backorder__isnull=False), name="backorders_mail_backorder"),
             models.Index(fields=["lease_token"], condition=Q(lease_token__isnull=False), name="backorders_mail_lease"),
+            models.Index(fields=["bundle"], condition=Q(bundle__isnull=False), name="backorders_mail_bundle"),
             models.Index(fields=["provider_id"], condition=~Q(provider_id=""), name="backorders_mail_provider"),
         ]
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} · {self.get_state_display()}"
+
+    @property
+    def place(self) -> int:
+        """Mails leave in this order; those of a bundle have one place."""
+        return self.bundle or self.id
+
+
+PLACE = Coalesce("bundle", "id", output_field=models.BigIntegerField())
+"""The same, for the database."""
 
 
 class MailClaim(models.Model):
@@ -110,7 +136,9 @@ class MailClaim(models.Model):
     token = models.UUIDField(primary_key=True)
     leased_until = models.DateTimeField()
     telling = models.BigIntegerField(null=True)
-    """The mail that the server is being told. Those of the claim that are "sending" and have a smaller id were accepted."""
+    """The place of the mail that the server is being told; of the first, where it is told several side by side."""
+    telling_to = models.BigIntegerField(null=True)
+    """The place of the last of them. Those of the claim that are "sending" and have a smaller place than the first were accepted."""
 
     class Meta:
         verbose_name = _("claim of mails")

@@ -164,7 +164,9 @@ class SubscriptionToken(models.Model):
 
     subscription = models.ForeignKey(Subscription, on_delete=models.CASCADE, related_name="tokens")
     purpose = models.CharField(max_length=10, choices=[(purpose.value, purpose.value) for purpose in Purpose])
-    digest = models.CharField(max_length=64, unique=True)
+    digest = models.CharField(max_length=64)
+    bundle = models.BigIntegerField(null=True)
+    """The mails that left as one with it: whoever leaves by this link leaves all that they named."""
     created_at = models.DateTimeField()
     expires_at = models.DateTimeField(null=True)
     used_at = models.DateTimeField(null=True)
@@ -172,3 +174,5 @@ class SubscriptionToken(models.Model):
     class Meta:
         verbose_name = _("link")
         verbose_name_plural = _("links")
+        # "unique=True" would make PostgreSQL keep a second index, for searches that nobody makes.
+        constraints = [models.UniqueConstraint(fields=["digest"], name="backorders_link_digest")]

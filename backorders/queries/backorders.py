@@ -72,6 +72,7 @@ class Given:
     given_at: datetime
     reason: str = ""
     delivery_id: int | None = None
+    promise_id: int | None = None
 
 
 class Seen(Enum):
@@ -173,7 +174,13 @@ def history_of(backorder_ids: Iterable[int]) -> dict[int, list[Given]]:
     history: dict[int, list[Given]] = {}
     rows = PromiseRow.objects.filter(backorder__in=list(backorder_ids)).order_by("id")
     for row in rows:
-        given = Given(window=row.window, given_at=row.promised_at, reason=row.reason, delivery_id=row.delivery_id)
+        given = Given(
+            window=row.window,
+            given_at=row.promised_at,
+            reason=row.reason,
+            delivery_id=row.delivery_id,
+            promise_id=row.id,
+        )
         history.setdefault(row.backorder_id, []).append(given)
     return history
 
@@ -181,10 +188,12 @@ def history_of(backorder_ids: Iterable[int]) -> dict[int, list[Given]]:
 def orders_of(lines: Iterable[Backorder]) -> dict[int, list[Backorder]]:
     """All lines of the same order of the same customer, by the id of each of these; a line without an order stands alone.
 
-    In the order in which they were placed, their items read with them (one query).
+    In the order in which they were placed, their items read with them (one query at most).
     """
     lines = list(lines)
     named = {(line.order_reference, line.email_key) for line in lines if line.order_reference}
+    if not named:
+        return {line.id: [line] for line in lines}
     by_order: dict[tuple[str, str], list[Backorder]] = {key: [] for key in named}
     rows = Backorder.objects.filter(
         order_reference__in=[name for name, _ in named], email_key__in=[key for _, key in named]

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import email.policy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
+from functools import lru_cache
 from itertools import islice
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import quote, urljoin, urlsplit
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import django
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
-from django.db.models import Count, F, Q
+from django.db.models import Count, Exists, F, OuterRef, Q
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone, translation
@@ -24,10 +25,13 @@ from backorders.conf import conf
 from backorders.domain.allocation import Fill
 from backorders.domain.availability import Availability
 from backorders.domain.headers import one_line
+from backorders.domain.ics import Entry, calendar_file
 from backorders.domain.outbox import OF_A_RETURN, MailKind, MailState
 from backorders.domain.tokens import Purpose
-from backorders.domain.windows import zone_named
+from backorders.domain.windows import Promise as PromisedWindow
+from backorders.domain.windows import Window, honest, zone_named
 from backorders.domain.wishes import pays
+from backorders.domain.wording import Label, by_label_of, is_same_promise
 from backorders.models import (
     Backorder,
     Hold,
@@ -41,8 +45,8 @@ from backorders.models import (
 from backorders.models.outbox import ALL
 from backorders.models.stock import attach_products
 from backorders.queries.alternatives import Substitute, alternatives_for
-from backorders.queries.availability import availability_of_items
-from backorders.queries.backorders import Place, orders_of, places_of_lines, units_kept
+from backorders.queries.availability import availability_of_items, shop_today
+from backorders.queries.backorders import Given, Place, history_of, orders_of, places_of_lines, units_kept
 from backorders.queries.clock import database_now
 from backorders.queries.stock import describe_items
 from backorders.queries.subscriptions import confirmed_together
@@ -71,6 +75,31 @@ TRUE = Verdict(is_true=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Move:
+    """A date as its reader knows it, and as it stands. ``before``: the last one they were told, or that there was none.
+
+    ``said_on``: the day on which that was; ``count``: how many dates there were before the one that stands, ``promise_id``.
+    """
+
+    before: PromisedWindow
+    said_on: date
+    after: PromisedWindow
+    reason: str
+    promise_id: int | None
+    count: int
+
+    @property
+    def is_earlier(self) -> bool:
+        if not isinstance(self.before, Window) or not isinstance(self.after, Window):
+            return False
+        return self.after.latest < self.before.latest
+
+    def is_news(self, today: date) -> bool:
+        """It may have moved to and fro before anybody was told."""
+        return not is_same_promise(self.before, self.after, today=today)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """What many mails need to know, read in bulk just before they leave."""
 
@@ -93,6 +122,8 @@ class Facts:
     """Item and mailbox of requests that are live, where others of the same have ended."""
     choices: dict[int, list[StockItem]]
     """All products that would have done, by the ended request a mail hangs on."""
+    moves: dict[int, Move]
+    """What became of the dates of lines, where a mail tells of that or brings a calendar entry."""
     substitutes: dict[int, list[Substitute]]
     """What can be bought instead, best first, by the item of an ended request."""
     now: datetime
@@ -133,10 +164,11 @@ def facts_for(mails: list[OutgoingMail], now: datetime) -> Facts:
         places=places_of_lines(lines, now) if lines else {},
         orders=orders,
         to_tell=_units_to_tell([line.id for line in filled]) if filled else {},
-        to_holders=_to_holders([item_of(mail) for mail in held], now),
+        to_holders=_to_holders([item_of(mail) for mail in held], now) if held else {},
         holds={hold.subscription_id: hold for hold in holds},
         told_of_another=_told_of_another([mail.subscription for mail in mails if mail.subscription]),
         asked_again=_asked_again(ended) if ended else frozenset(),
+        moves=_moves_of([mail.backorder for mail in mails if mail.backorder and _tells_of_dates(mail)], now),
         choices={row_id: [items[item.id] for item in choice] for row_id, choice in choices.items()},
         substitutes=_substitutes_of({items[row.item_id] for row in ended}, now) if ended else {},
         now=now,
@@ -185,6 +217,36 @@ def _told_of_another(requests: list[Subscription]) -> frozenset[int]:
     return frozenset(row.id for row in requests if first.get(row.group, row.id) != row.id)
 
 
+def _tells_of_dates(mail: OutgoingMail) -> bool:
+    return mail.kind == MailKind.PROMISE_MOVED or (conf.mail_calendar and mail.kind in _WITH_CALENDAR)
+
+
+def _moves_of(lines: list[Backorder], now: datetime) -> dict[int, Move]:
+    """By line, where there are any (two queries). A date counts as told unless its own mail was stopped, or waits."""
+    if not lines:
+        return {}
+    line_ids = {line.id for line in lines}
+    mails = OutgoingMail.objects.filter(backorder__in=line_ids, kind=MailKind.PROMISE_MOVED)
+    reached = (MailState.SENT, MailState.SENDING)
+    untold = set(mails.exclude(state__in=reached).values_list("promise_id", flat=True))
+    today = shop_today(now)
+    return {line_id: _move(given, untold, today) for line_id, given in history_of(line_ids).items()}
+
+
+def _move(given: Sequence[Given], untold: set[int], today: date) -> Move:
+    """The first date was told where the order was taken."""
+    last = given[-1]
+    before = next((one for one in reversed(given[:-1]) if one.promise_id not in untold), given[0])
+    return Move(
+        before=before.window,
+        said_on=shop_today(before.given_at),
+        after=honest(last.window, today=today),
+        reason=last.reason,
+        promise_id=last.promise_id,
+        count=len(given) - 1,
+    )
+
+
 def _units_to_tell(backorder_ids: list[int]) -> dict[int, int]:
     """By allocation: what a line still has of it, and of those just before whose own mail was stopped (two queries)."""
     mails = OutgoingMail.objects.filter(backorder__in=backorder_ids, kind=MailKind.BACKORDER_FILLED)
@@ -209,22 +271,63 @@ def recipient_of(mail: OutgoingMail) -> Subscription | Backorder:
     return recipient
 
 
+def is_ours(kind: MailKind) -> bool:
+    """Do we write mails of this kind, or does the shop itself (``MAILS_OFF``)?"""
+    return kind not in conf.mails_off
+
+
 def verdict_on(mail: OutgoingMail, facts: Facts) -> Verdict:
     """This will say whether a mail is still true at this moment."""
-    if recipient_of(mail).email_key in facts.suppressed:
+    recipient = recipient_of(mail)
+    if recipient.email_key in facts.suppressed:
         return Verdict(False, MailState.SUPPRESSED, "the address is suppressed")
-    if item_of(mail).id not in facts.described:
+    if recipient.item_id not in facts.described:
         return Verdict(False, MailState.CANCELLED, "the product is gone")
     if mail.kind == MailKind.CONFIRM_SUBSCRIPTION:
-        return _if(recipient_of(mail).email_key in facts.unconfirmed, "already answered")
+        return _if(recipient.email_key in facts.unconfirmed, "already answered")
     if mail.kind in OF_A_RETURN:
         return _verdict_on_return(mail, facts)
     if mail.kind == MailKind.REQUEST_ENDED:
         return _verdict_on_the_end(mail, facts)
     assert mail.backorder is not None  # noqa: S101 - the kind says so
-    if mail.kind == MailKind.BACKORDER_FILLED:
-        return _verdict_on_arrival(mail, mail.backorder, facts)
-    return _if(mail.backorder.state != Backorder.State.CANCELLED, "the order was cancelled")
+    return _verdict_on_order(mail, mail.backorder, facts)
+
+
+def _verdict_on_order(mail: OutgoingMail, line: Backorder, facts: Facts) -> Verdict:
+    if not is_ours(MailKind(mail.kind)):
+        return _if(False, "the shop writes such mails itself (MAILS_OFF)")
+    if not line.email:
+        return _if(False, "the customer was forgotten")
+    match mail.kind:
+        case MailKind.BACKORDER_CANCELLED:
+            return TRUE
+        case MailKind.BACKORDER_FILLED:
+            return _verdict_on_arrival(mail, line, facts)
+        case MailKind.PROMISE_MOVED:
+            return _verdict_on_move(mail, line, facts)
+        case MailKind.PREORDER_RELEASED:
+            return _verdict_on_release(line, facts)
+    return _if(line.state != Backorder.State.CANCELLED, "the order was cancelled")
+
+
+def _verdict_on_move(mail: OutgoingMail, line: Backorder, facts: Facts) -> Verdict:
+    """Of several moves the last one is told, from the date that the reader knows."""
+    move = facts.moves.get(line.id)
+    if line.state != Backorder.State.WAITING:
+        return _if(False, "nothing is waited for any more")
+    if move is None or move.promise_id != mail.promise_id:
+        return _if(False, "the date has moved again")
+    return _if(move.is_news(shop_today(facts.now)), "the date is the one that was told")
+
+
+def _verdict_on_release(line: Backorder, facts: Facts) -> Verdict:
+    """Whoever was given units hears of those, but for an order that ships as a whole, which may lack another line."""
+    if line.state == Backorder.State.CANCELLED:
+        return _if(False, "the order was cancelled")
+    if line.item.releases_at is not None and facts.now < line.item.releases_at:
+        return _if(False, "the release was put off")
+    is_told = line.is_told or (line.allocated_quantity and line.fill != Fill.WHOLE_ORDER)
+    return _if(not is_told and line.state != Backorder.State.SHIPPED, "told of the goods themselves")
 
 
 def _verdict_on_arrival(mail: OutgoingMail, line: Backorder, facts: Facts) -> Verdict:
@@ -238,7 +341,9 @@ def _verdict_on_arrival(mail: OutgoingMail, line: Backorder, facts: Facts) -> Ve
 
 
 def _units_of(mail: OutgoingMail, line: Backorder, facts: Facts) -> int:
-    """What the line still has of the units that came."""
+    """What the line still has of the units that came; or those that were cancelled."""
+    if mail.units is not None:
+        return mail.units
     return line.allocated_quantity if mail.allocation_id is None else facts.to_tell.get(mail.allocation_id, 0)
 
 
@@ -285,9 +390,17 @@ CLOCK_SKEW = timedelta(seconds=2)
 
 
 def is_due(clock: datetime) -> Q:
-    """Mail that was never put off is due at once, whatever the clock of whoever wrote it: a web server may be an hour ahead."""
+    """Mail that was never put off is due at once, whatever the clock of whoever wrote it: a web server may be an hour ahead.
+
+    Of a bundle only the mail that leads is due, as long as it is on its way.
+    """
     never_put_off = Q(due_at=F("created_at"))
-    return Q(state=MailState.QUEUED) & (Q(due_at__lte=clock + CLOCK_SKEW) | never_put_off)
+    on_its_way = Q(state__in=[MailState.QUEUED, MailState.LEASED]) | Q(
+        state=MailState.SENDING, lease_token__isnull=False
+    )
+    leader = OutgoingMail.objects.filter(on_its_way, id=OuterRef("bundle"))
+    leads = Q(bundle=None) | Q(bundle=F("id")) | Q(~Exists(leader))
+    return Q(state=MailState.QUEUED) & (Q(due_at__lte=clock + CLOCK_SKEW) | never_put_off) & leads
 
 
 def in_hand(clock: datetime) -> Q:
@@ -356,13 +469,22 @@ class WholeLines(EmailMultiAlternatives):
         return super().message(**options)
 
 
-def message_for(mail: OutgoingMail, facts: Facts, *, tokens: Tokens) -> WholeLines:
-    """This will write one mail in the language of its reader. ``tokens`` open the doors its kind links to."""
+def message_for(
+    mail: OutgoingMail, facts: Facts, *, tokens: Tokens, fellows: Sequence[tuple[OutgoingMail, Tokens]] = ()
+) -> WholeLines:
+    """This will write one mail in the language of its reader. ``tokens`` open the doors its kind links to.
+
+    ``fellows``: further mails to the same reader that leave as one with it, each with its tokens.
+    """
     recipient = recipient_of(mail)
     language = recipient.language or settings.LANGUAGE_CODE
     with translation.override(language), timezone.override(zone_of(recipient)):
         context = context_for(mail, facts, tokens=tokens)
         name = f"backorders/mail/{mail.kind}"
+        if fellows:
+            name = "backorders/mail/digest"
+            context["returns"] = [context, *(context_for(each, facts, tokens=own) for each, own in fellows)]
+            context["others"] = len(fellows)
         message = WholeLines(
             subject=one_line(render_to_string(f"{name}_subject.txt", context)),
             body=render_to_string(f"{name}.txt", context).strip() + "\n",
@@ -371,8 +493,48 @@ def message_for(mail: OutgoingMail, facts: Facts, *, tokens: Tokens) -> WholeLin
             headers=_headers(mail, context),
         )
         message.attach_alternative(render_to_string(f"{name}.html", context), "text/html")
+        if entry := _calendar_entry(mail, facts, context):
+            message.attach("date.ics", calendar_file(entry, now=facts.now), "text/calendar")
     message.is_personal = context["mail"].was_read
     return message
+
+
+_WITH_CALENDAR = (
+    MailKind.BACKORDER_PLACED,
+    MailKind.PROMISE_MOVED,
+    MailKind.PREORDER_RELEASED,
+    MailKind.BACKORDER_CANCELLED,
+)
+
+
+def _calendar_entry(mail: OutgoingMail, facts: Facts, context: dict[str, Any]) -> Entry | None:
+    """The day we stand by; or, where there is none any more, the last one, taken away. Nothing where there never was one."""
+    line = mail.backorder
+    if not conf.mail_calendar or mail.kind not in _WITH_CALENDAR or line is None:
+        return None
+    move, place = facts.moves.get(line.id), facts.places[line.id]
+    is_over = line.state == Backorder.State.CANCELLED
+    if mail.kind == MailKind.BACKORDER_CANCELLED and not is_over:
+        return None
+    is_off = is_over or (mail.kind == MailKind.PROMISE_MOVED and not place.window.is_known)
+    known = [place.window, *([line.promise, move.before] if is_off and move else [])]
+    window = next((one for one in known if isinstance(one, Window)), None)
+    if window is None:
+        return None
+    return Entry(
+        uid=f"backorder-{line.public_id}@{_domain()}",
+        version=(move.count if move else 0) + is_over,
+        day=_day_of(window, today=shop_today(facts.now)),
+        title=one_line(render_to_string("backorders/mail/calendar.txt", context)),
+        url=context["order_url"] or context["product_url"],
+        is_off=is_off,
+    )
+
+
+def _day_of(window: Window, *, today: date) -> date:
+    """The last day that the mail's own words imply: a slip within the words is told nobody, and must not make the entry wrong."""
+    label = by_label_of(window, today=today, is_lasting=True)
+    return label.last if isinstance(label, Label) else window.latest
 
 
 class Watched:
@@ -426,6 +588,8 @@ def context_for(mail: OutgoingMail, facts: Facts, *, tokens: Tokens) -> dict[str
             "place": facts.places.get(mail.backorder.id),
             "allocation": mail.allocation,
             "units": _units_of(mail, mail.backorder, facts),
+            "order_url": order_url(mail.backorder),
+            "moved": facts.moves.get(mail.backorder.id),
         }
         context |= _order_in_one_mail(mail.backorder, facts)
     return context
@@ -480,7 +644,12 @@ def message_id_of(mail: OutgoingMail) -> str:
 
 
 def _domain() -> str:
-    return urlsplit(conf.site_url).hostname or "localhost"
+    return _host_in(conf.site_url)
+
+
+@lru_cache(maxsize=8)
+def _host_in(url: str) -> str:
+    return urlsplit(url).hostname or "localhost"
 
 
 def _headers(mail: OutgoingMail, context: dict[str, Any]) -> dict[str, str]:
@@ -496,6 +665,17 @@ def absolute(url: str) -> str:
     """A link that works in a mail: on the configured site, http(s) only; anything else is dropped."""
     whole = urljoin(conf.site_url.rstrip("/") + "/", url) if url else ""
     return whole if urlsplit(whole).scheme in ("http", "https") else ""
+
+
+def order_url(line: Backorder) -> str:
+    """The shop's page of an order, by ``ORDER_URL``; a line that names no order has none where the order is asked for."""
+    url = str(conf.order_url)
+    if "{order}" in url and not line.order_reference:
+        return ""
+    names = {"{order}": line.order_reference, "{line}": line.reference}
+    for hole, name in names.items():
+        url = url.replace(hole, quote(name, safe=""))
+    return absolute(url)
 
 
 def shop_name() -> str:

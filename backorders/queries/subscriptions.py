@@ -14,12 +14,13 @@ from django.utils import timezone
 from backorders.conf import conf
 from backorders.domain.chances import Odds, chance_in_draw, chance_in_line, in_steps
 from backorders.domain.odds import BuyRate
+from backorders.domain.outbox import MailState
 from backorders.domain.responses import Learned
 from backorders.domain.tokens import Purpose, digest_of, looks_like_a_token
 from backorders.domain.waves import Crowd, Order
 from backorders.domain.windows import Window
 from backorders.errors import InvalidToken
-from backorders.models import Subscription, SubscriptionToken
+from backorders.models import OutgoingMail, Subscription, SubscriptionToken
 from backorders.models.stock import attach_products
 from backorders.models.subscriptions import SubscriptionQuerySet
 from backorders.queries.backorders import Arrival, free_arrivals
@@ -39,6 +40,27 @@ def token_row(token: str, purpose: Purpose, now: datetime) -> SubscriptionToken:
     if row is None or (row.expires_at is not None and row.expires_at <= now):
         raise InvalidToken
     return row
+
+
+def named_by(row: SubscriptionToken) -> SubscriptionQuerySet:
+    """The requests that the mail of a link to leave was about, and with each those of which one would have done.
+
+    A digest names several. One mail whose rows have been tidied away speaks for the first of them.
+    """
+    rows = Subscription.objects.filter(id=row.subscription_id)
+    if row.bundle is not None:
+        mails = OutgoingMail.objects.filter(bundle=row.bundle).exclude(state=MailState.CANCELLED)
+        same_mailbox = Subscription.objects.filter(email_key=row.subscription.email_key)
+        rows = same_mailbox.filter(Q(id=row.subscription_id) | Q(id__in=mails.values("subscription_id")))
+    return rows.with_choice()
+
+
+def requests_to_leave(token: str, now: datetime | None = None) -> list[Subscription]:
+    """What a link to leave speaks of, in order; each with its ``item.product``. Raises ``InvalidToken``."""
+    row = token_row(token, Purpose.LEAVE, now or timezone.now())
+    found = list(named_by(row).select_related("item").in_line())
+    attach_products([row.item for row in found])
+    return found
 
 
 def confirmed_together(subscription: Subscription) -> list[Subscription]:
@@ -63,15 +85,6 @@ def requests_behind(token: str, now: datetime | None = None) -> list[Subscriptio
     found = list(rows.select_related("item").in_line())
     if not found:
         raise InvalidToken
-    attach_products([row.item for row in found])
-    return found
-
-
-def choice_of(subscription: Subscription) -> list[Subscription]:
-    """A request and those of which one would do as well, in their order; each with its ``item.product``."""
-    if subscription.group is None:
-        return [subscription]
-    found = list(Subscription.objects.filter(group=subscription.group).select_related("item").in_line())
     attach_products([row.item for row in found])
     return found
 

@@ -15,6 +15,7 @@ from backorders.domain.outbox import MailKind
 from backorders.models import Allocation, Backorder, Delivery, StockEvent, StockItem
 from backorders.models.backorders import FillRule
 from backorders.queries.backorders import holding_of, is_plain, open_pins, queue_of, rule_in_force, shelf_balance
+from backorders.queries.outbox import is_ours
 from backorders.services.announce import announce, is_heard
 from backorders.services.outbox import cancel_filled_mail, queue_mails
 from backorders.services.promises import refresh_next
@@ -102,13 +103,14 @@ def note_leaving(*, item: StockItem, units: int, seen: Reading, now: datetime) -
 def _tell_who_was_given(event: StockEvent, now: datetime) -> None:
     """One INSERT of mails. Who wants the whole order at once is told by ``tell_whole_orders``, when all of it is ready."""
     given = Allocation.objects.filter(event=event, quantity__gt=0)
-    queue_mails(
-        kind=MailKind.BACKORDER_FILLED,
-        now=now,
-        rows=given.exclude(backorder__fill=FillRule.WHOLE_ORDER).order_by("id"),
-        columns={"allocation_id": "id", "backorder_id": "backorder_id"},
-    )
-    wake("deliver_due_mail")
+    if is_ours(MailKind.BACKORDER_FILLED):
+        queue_mails(
+            kind=MailKind.BACKORDER_FILLED,
+            now=now,
+            rows=given.exclude(backorder__fill=FillRule.WHOLE_ORDER).order_by("id"),
+            columns={"allocation_id": "id", "backorder_id": "backorder_id"},
+        )
+        wake("deliver_due_mail")
     if given.filter(backorder__fill=FillRule.WHOLE_ORDER).exists():
         wake("tell_whole_orders")
     for share in given.select_related("backorder").order_by("id") if is_heard(backorder_filled) else []:

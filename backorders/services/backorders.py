@@ -37,17 +37,18 @@ from backorders.models.backorders import NEEDS, BackorderQuerySet, FillRule
 from backorders.queries.availability import answer_to, looks_at, shop_today
 from backorders.queries.backorders import standing_behind, standing_of
 from backorders.queries.calendars import working_day_of
+from backorders.queries.outbox import is_ours
 from backorders.services.allocation import note_leaving, note_move
-from backorders.services.announce import announce
+from backorders.services.announce import announce, is_heard
 from backorders.services.locks import anchor_of, locked_item, locked_items, whole
 from backorders.services.moments import moment
-from backorders.services.outbox import new_mail, queue_mail
+from backorders.services.outbox import new_mail, queue_mail, queue_mails
 from backorders.services.promises import WRITTEN_BY_NOTE_NEXT, first_promise, keep_promises, note_next, refresh_next
 from backorders.services.rows import write_together
 from backorders.services.shelf import Shelf
 from backorders.services.wake import wake
 from backorders.shop import Reading
-from backorders.signals import backorder_cancelled, backorder_placed, refund_due
+from backorders.signals import backorder_cancelled, backorder_placed, preorder_released, refund_due
 
 log = logging.getLogger(__name__)
 
@@ -266,8 +267,12 @@ def join_queue(
         item.next_units -= quantity
     else:
         note_next(item, standing)
-    mail = new_mail(kind=MailKind.BACKORDER_PLACED, now=now)
-    _write(backorder, [mail, first_promise(backorder.promise, delivery_id, now)] if is_last else [mail], item)
+    followers: list[Model] = []
+    if is_ours(MailKind.BACKORDER_PLACED):
+        followers.append(new_mail(kind=MailKind.BACKORDER_PLACED, now=now))
+    if is_last:
+        followers.append(first_promise(backorder.promise, delivery_id, now))
+    _write(backorder, followers, item)
     if not is_last:
         refresh_next(item, now=now)
         keep_promises(item=item, now=now, newcomer=backorder)
@@ -340,8 +345,8 @@ def _pin(item: StockItem, delivery_id: int | None, quantity: int) -> Delivery | 
 def cancel_backorder(*, backorder_id: int, quantity: int | None = None, now: datetime | None = None) -> Backorder:
     """This will take a line out of the queue, or ``quantity`` of its units. Units it was already given go to whoever is next.
 
-    Units it still waits for go first. Raises ``NotCancellable`` when so many have not been left to cancel (shipped, or
-    cancelled before), ``InvalidQuantity``, ``Backorder.DoesNotExist``.
+    Units it still waits for go first. Its customer gets a mail. Raises ``NotCancellable`` when so many have not been left
+    to cancel (shipped, or cancelled before), ``InvalidQuantity``, ``Backorder.DoesNotExist``.
     """
     now = moment(now)
     item, line = _locked_line(backorder_id)
@@ -359,10 +364,20 @@ def cancel_backorder(*, backorder_id: int, quantity: int | None = None, now: dat
     item.save(update_fields=["queued_units", "held_units", "own_quantity", "needs_look"])
     refresh_next(item, now=now)
     _promise_those_without(item, now)
+    _tell_of_cancellation(line, wanted, now)
     announce(backorder_cancelled, backorder_id=line.id, quantity=wanted)
     announce(refund_due, backorder_id=line.id, quantity=wanted, reason="cancelled")
     wake("look_at_item", item_id=item.id)
     return line
+
+
+def _tell_of_cancellation(line: Backorder, units: int, now: datetime) -> None:
+    """Whoever cancels one unit after the other gets one mail, as long as it has not left."""
+    if not is_ours(MailKind.BACKORDER_CANCELLED):
+        return
+    about = {"backorder": line, "kind": MailKind.BACKORDER_CANCELLED, "state": MailState.QUEUED}
+    if not OutgoingMail.objects.filter(**about).update(units=F("units") + units):
+        queue_mail(kind=MailKind.BACKORDER_CANCELLED, now=now, backorder=line, units=units)
 
 
 def _locked_line(backorder_id: int) -> tuple[StockItem, Backorder]:
@@ -532,5 +547,44 @@ def _tell_order(order: Q, now: datetime) -> int:
     told = OutgoingMail.objects.filter(allocation=last).first()
     if told is not None and told.state != MailState.CANCELLED:
         return 0  # some of it was taken back since, and the customer did without: there is no more to tell
-    queue_mail(kind=MailKind.BACKORDER_FILLED, now=now, backorder=ready[0], allocation=last if told is None else None)
+    if is_ours(MailKind.BACKORDER_FILLED):
+        about = {"backorder": ready[0], "allocation": last if told is None else None}
+        queue_mail(kind=MailKind.BACKORDER_FILLED, now=now, **about)
     return 1
+
+
+def tell_releases(*, now: datetime | None = None) -> int:
+    """This will write to those who pre-ordered what is released by now, and send ``preorder_released``. Returns how many lines.
+
+    Once a line, also when the release is moved afterwards.
+    """
+    now = moment(now)
+    waiting = Backorder.objects.unreleased().order_by().values("item")
+    released = StockItem.objects.filter(releases_at__lte=now, id__in=waiting).order_by("id")
+    return sum(_tell_release_of(item_id, now) for item_id in list(released.values_list("id", flat=True)))
+
+
+def _tell_release_of(item_id: int, now: datetime) -> int:
+    """One product's trouble never keeps the others waiting."""
+    try:
+        return _tell_release(item_id, now)
+    except Exception:
+        log.exception("The release of stock item %s could not be announced; the next run tries again.", item_id)
+        return 0
+
+
+@transaction.atomic
+def _tell_release(item_id: int, now: datetime) -> int:
+    """Under the item's lock: its release may have been put off at this very moment."""
+    item = locked_item(item_id)
+    if item.releases_at is None or now < item.releases_at:
+        return 0
+    lines = Backorder.objects.unreleased().filter(item=item)
+    if is_ours(MailKind.PREORDER_RELEASED):
+        # By then the next sweep has handed out what is here, and whoever got some hears that instead.
+        due_at, columns = now + 2 * conf.sweep_every, {"backorder_id": "id"}
+        queue_mails(kind=MailKind.PREORDER_RELEASED, now=now, rows=lines.in_line(), columns=columns, due_at=due_at)
+    if is_heard(preorder_released):
+        for line in lines.in_line():
+            announce(preorder_released, backorder_id=line.id, quantity=line.quantity - line.cancelled_quantity)
+    return lines.update(is_released=True)

@@ -1,19 +1,21 @@
 """What one process has taken on: which mails are its own, which of them the server is being told, and what is left when it dies.
 
 A batch of mails is claimed by one statement, together with a ``MailClaim`` row that says how far its process has come. Mails
-are marked "sending" and "sent" in strides of a tenth of a second; before each single call the claim's row names the mail
-that the server is about to be told. So a mail costs the database one short write, and a process that dies leaves exactly
-one mail whose fate nobody knows: those before it in its stride were accepted, those after it were never tried.
+are marked "sending" and "sent" in strides of a tenth of a second; before each call, or few calls side by side, the claim's
+row names the mails that the server is about to be told. So a mail costs the database a short write or less, and a process
+that dies leaves exactly those mails whose fate nobody knows: the ones before them in its stride were accepted, the ones
+after them were never tried.
 
-Within a stride mails go in the order of their ids. Whatever becomes of one of them but "accepted" is written to its row at
-once, and takes the row out of the claim.
+Within a stride mails go in the order of their places. Whatever becomes of one of them but "accepted" is written to its row
+at once, and takes the row out of the claim. Mails of one mailbox that are bundled share a place, and leave as one letter.
 """
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -23,17 +25,45 @@ from django.db.models import F, Q, QuerySet, prefetch_related_objects
 from backorders.conf import conf
 from backorders.domain.outbox import MailState
 from backorders.models import MailClaim, OutgoingMail, StockItem
+from backorders.models.outbox import PLACE
 from backorders.queries.clock import database_now
 from backorders.queries.outbox import is_due
 from backorders.services.announce import announce
 from backorders.signals import mail_sent
+
+
+@dataclass(slots=True)
+class Letter:
+    """What leaves at once: a mail, or all mails of a bundle. The first of them gives it its name, its priority and its time."""
+
+    mails: list[OutgoingMail]
+
+    @property
+    def head(self) -> OutgoingMail:
+        return self.mails[0]
+
+    @property
+    def ids(self) -> list[int]:
+        return [mail.id for mail in self.mails]
+
+
+def letters_of(mails: Iterable[OutgoingMail]) -> list[Letter]:
+    """Mails as they leave, in the order in which they come."""
+    by_place: dict[int, Letter] = {}
+    for mail in mails:
+        if (letter := by_place.get(mail.place)) is None:
+            by_place[mail.place] = Letter([mail])
+        else:
+            letter.mails.append(mail)
+    return list(by_place.values())
+
 
 FREE = {"state": MailState.QUEUED, "lease_token": None}
 """What a mail is that belongs to nobody."""
 
 
 def claim(limit: int) -> list[OutgoingMail]:
-    """This will claim up to ``limit`` due mails for this process; all carry one ``lease_token``. Empty: nothing is due.
+    """This will claim up to ``limit`` due mails for this process, and what is bundled with them; all carry one ``lease_token``. Empty: nothing is due.
 
     Every later write carries the token: who wakes late, after the lease, writes nothing.
     """
@@ -46,6 +76,13 @@ def claim(limit: int) -> list[OutgoingMail]:
             return []
         MailClaim.objects.bulk_create([MailClaim(token=token, leased_until=clock + conf.lease)])
     mails = _with_readers(OutgoingMail.objects.filter(lease_token=token).select_related("subscription"))
+    if bundles := {mail.bundle for mail in mails if mail.bundle}:
+        with transaction.atomic():
+            fellows = OutgoingMail.objects.filter(bundle__in=bundles, state=MailState.QUEUED)
+            _lease(fellows.select_for_update(skip_locked=True, of=("self",)).values("id"), token)
+        known = [mail.id for mail in mails]
+        fellows = OutgoingMail.objects.filter(lease_token=token, bundle__in=bundles).exclude(id__in=known)
+        mails += _with_readers(fellows.select_related("subscription"))
     return sorted(mails, key=lambda mail: (mail.priority, mail.due_at, mail.id))
 
 
@@ -73,32 +110,37 @@ def _lease(due: Any, token: uuid.UUID) -> int:
         return int(cursor.rowcount)
 
 
-def begin(token: uuid.UUID, mails: Sequence[OutgoingMail]) -> list[OutgoingMail]:
-    """This will mark a stride "sending", and return those that still are this process's own: nobody cancelled them meanwhile."""
+def begin(token: uuid.UUID, letters: Sequence[Letter]) -> list[Letter]:
+    """This will mark a stride "sending", and return what still is this process's own: nobody cancelled it meanwhile."""
     # First of all: by the mail of the stride before, whatever is "sending" now would be taken for accepted.
-    if not MailClaim.objects.filter(token=token).update(telling=None):
+    if not _write(f"UPDATE {_CLAIMS} SET telling = NULL WHERE token = %s", _param(MailClaim, "token", token)):  # noqa: S608 - our own
         return []
-    rows = OutgoingMail.objects.filter(id__in=[mail.id for mail in mails], lease_token=token)
-    if rows.filter(state=MailState.LEASED).update(state=MailState.SENDING) == len(mails):
-        return list(mails)
-    ours = set(rows.filter(state=MailState.SENDING).values_list("id", flat=True))
-    return [mail for mail in mails if mail.id in ours]
+    ids = [mail_id for letter in letters for mail_id in letter.ids]
+    ours_of = f"lease_token = %s AND id IN ({_listed(ids)})"
+    marked = _write(
+        f"UPDATE {_MAILS} SET state = 'sending' WHERE state = 'leased' AND {ours_of}",  # noqa: S608 - our own
+        _param(OutgoingMail, "lease_token", token),
+    )
+    if marked == len(ids):
+        return list(letters)
+    rows = OutgoingMail.objects.filter(id__in=ids, lease_token=token, state=MailState.SENDING)
+    ours = set(rows.values_list("id", flat=True))
+    return letters_of(mail for letter in letters for mail in letter.mails if mail.id in ours)
 
 
-def step(mail: OutgoingMail) -> bool:
-    """This will note that the server is about to be told this mail, and renew the lease. ``False``: another worker has taken over.
+def step(token: uuid.UUID, first: int, last: int) -> bool:
+    """This will note that the server is about to be told the letters of these places, and renew the lease. ``False``: another
+    worker has taken over.
 
-    The one statement that each mail costs. It is whole, with numbers of our own in it: nothing for the driver to fill in.
+    It is whole, with numbers of our own in it: nothing for the driver to fill in.
     """
     clock = _CLOCK[connection.vendor].format(f"{conf.lease.total_seconds():f}")
-    token = _param(MailClaim, "token", mail.lease_token)
-    sql = (
-        f"UPDATE {MailClaim._meta.db_table} SET telling = {mail.id:d}, leased_until = {clock} "  # noqa: S608 - our own
-        f"WHERE token = '{token}'{_lazily()}"
+    return bool(
+        _write(
+            f"UPDATE {_CLAIMS} SET telling = {first:d}, telling_to = {last:d}, leased_until = {clock} "  # noqa: S608 - our own
+            f"WHERE token = '{_param(MailClaim, 'token', token)}'{_lazily()}"
+        )
     )
-    with connection.cursor() as cursor:
-        cursor.execute(sql)
-        return bool(cursor.rowcount)
 
 
 def finish(token: uuid.UUID, accepted: Mapping[int, str]) -> None:
@@ -108,14 +150,12 @@ def finish(token: uuid.UUID, accepted: Mapping[int, str]) -> None:
     for mail_id, provider_id in accepted.items():
         by_name.setdefault(provider_id, []).append(mail_id)
     for provider_id, ids in by_name.items():
-        holes = ", ".join(["%s"] * len(ids))
         sql = f"""
-            UPDATE {OutgoingMail._meta.db_table} SET state = 'sent', sent_at = {clock}, attempts = attempts + 1,
+            UPDATE {_MAILS} SET state = 'sent', sent_at = {clock}, attempts = attempts + 1,
                 provider_id = %s, note = '', lease_token = NULL
-            WHERE lease_token = %s AND state = 'sending' AND id IN ({holes}){_lazily()}
+            WHERE lease_token = %s AND state = 'sending' AND id IN ({_listed(ids)}){_lazily()}
         """  # noqa: S608 - our own names
-        with connection.cursor() as cursor:
-            cursor.execute(sql, [provider_id, _param(OutgoingMail, "lease_token", token), *ids])
+        _write(sql, provider_id, _param(OutgoingMail, "lease_token", token))
 
 
 def put_back(token: uuid.UUID) -> None:
@@ -142,11 +182,12 @@ def _recover(left: MailClaim) -> int:
     rows = OutgoingMail.objects.filter(_held_by(left.token))
     count = 0
     if left.telling is not None:
-        told = rows.filter(state=MailState.SENDING)
-        count += _were_accepted(told.filter(id__lt=left.telling), left.leased_until - conf.lease)
+        told = rows.filter(state=MailState.SENDING).alias(row=PLACE)
+        count += _were_accepted(told.filter(row__lt=left.telling), left.leased_until - conf.lease)
         unknown: dict[str, Any] = FREE if conf.on_unknown == "resend" else {"lease_token": None}
         note = "its worker died while the mail server was told"
-        count += told.filter(id=left.telling).update(**unknown, attempts=F("attempts") + 1, note=note)
+        in_doubt = told.filter(row__gte=left.telling, row__lte=left.telling_to)
+        count += in_doubt.update(**unknown, attempts=F("attempts") + 1, note=note)
     count += rows.update(**FREE)
     left.delete()
     return count
@@ -162,6 +203,21 @@ def _were_accepted(rows: Any, when: datetime) -> int:
 
 def _held_by(token: uuid.UUID) -> Q:
     return Q(lease_token=token, state__in=[MailState.LEASED, MailState.SENDING])
+
+
+# statements that many mails share: written by hand, for Django takes longer to write one than a mail takes to leave
+
+_MAILS, _CLAIMS = OutgoingMail._meta.db_table, MailClaim._meta.db_table
+
+
+def _write(sql: str, *params: Any) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, params or None)
+        return int(cursor.rowcount)
+
+
+def _listed(ids: Iterable[int]) -> str:
+    return ", ".join(f"{each:d}" for each in ids)
 
 
 # without waiting for the disk

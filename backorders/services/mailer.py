@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import re
 import smtplib
 import time
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -21,7 +23,11 @@ from django.utils import timezone
 from backorders.conf import conf
 from backorders.domain.headers import one_line
 from backorders.domain.outbox import Outcome
-from backorders.services.press import Printed
+from backorders.services.wire import Printed, as_printed, tell
+
+log = logging.getLogger(__name__)
+
+Message = EmailMultiAlternatives | Printed
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,57 +48,110 @@ _LONGEST = 60.0
 """Seconds. Many mail servers end a connection that brings more, or lasts longer, and some of them are rude about it."""
 
 
+@dataclass(slots=True)
+class Lane:
+    """One connection, and what it has carried."""
+
+    connection: Any
+    mails: int = 0
+    opened_at: float = field(default_factory=time.monotonic)
+
+    def is_worn(self) -> bool:
+        return self.mails >= _MOST_MAILS or time.monotonic() - self.opened_at > _LONGEST
+
+
 class Mailer:
-    """One connection to the mail server, opened anew after any trouble and after a hundred mails. Use it as a context manager."""
+    """Connections to the mail server, opened anew after any trouble and after a hundred mails. Use it as a context manager."""
 
     def __init__(self) -> None:
-        self._connection: Any = None
-        self._mails, self._opened_at = 0, 0.0
+        self._lanes: list[Lane] = []
 
     def __enter__(self) -> Mailer:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._close()
+        self._close(*self._lanes)
 
     def open(self) -> Answer | None:
         """This will see to a connection; the answer when there is none to be had."""
-        if self._mails >= _MOST_MAILS or time.monotonic() - self._opened_at > _LONGEST:
-            self._close()
+        self._close(*(lane for lane in self._lanes if lane.is_worn()))
         try:
-            if self._connection is None:
-                self._connection = open_connection()
-                self._mails, self._opened_at = 0, time.monotonic()
+            if not self._lanes:
+                self._lanes.append(Lane(open_connection()))
         except Exception as trouble:
             return Answer(_outcome_of_opening(trouble), note_of(trouble))
         return None
 
     def takes_bytes(self) -> bool:
-        """Does this connection take a message as it goes over the wire? Only plain SMTP: providers and other backends write their own."""
-        return type(self._connection) is smtp.EmailBackend
+        """Does it take a message as it goes over the wire? Only plain SMTP: providers and other backends write their own."""
+        return bool(self._lanes) and type(self._lanes[0].connection) is smtp.EmailBackend
 
-    def send(self, message: EmailMultiAlternatives | Printed) -> Answer:
-        """This will hand one message to the mail server and say what it answered; it never raises for the server's trouble."""
-        if (closed := self.open()) is not None:
-            return closed
-        self._mails += 1
+    def at_once(self) -> int:
+        """How many messages it can be handed at once, so that they leave side by side."""
+        return conf.mail_connections if self.takes_bytes() else 1
+
+    def send(self, messages: Sequence[Message]) -> list[Answer]:
+        """This will hand messages to the mail server and say what it answered to each; it never raises for the server's trouble."""
+        answers: list[Answer] = []
+        while len(answers) < len(messages):
+            if (closed := self.open()) is not None:
+                return answers + [closed] * (len(messages) - len(answers))
+            rest = messages[len(answers) :]
+            answers += self._in_bytes(rest) if self.takes_bytes() else [self._by_django(rest[0])]
+        return answers
+
+    def _in_bytes(self, messages: Sequence[Message]) -> list[Answer]:
+        """As many of the first ones as there are connections; one alone where Django has to write it."""
+        ready: list[Printed] = []
+        for message in messages[: conf.mail_connections]:
+            try:
+                printed = message if isinstance(message, Printed) else as_printed(message)
+            except Exception as trouble:
+                if not ready:
+                    return [classify(trouble)]
+                break
+            if printed is None:
+                if not ready:
+                    return [self._by_django(message)]
+                break
+            ready.append(printed)
+        talks = list(zip(self._widened(len(ready)), ready, strict=False))
+        results = tell([(lane.connection.connection, printed) for lane, printed in talks])
+        return [self._answer(lane, trouble) for (lane, _), trouble in zip(talks, results, strict=True)]
+
+    def _widened(self, lanes: int) -> list[Lane]:
+        """So many connections, or as many as the server allows."""
+        while len(self._lanes) < lanes:
+            try:
+                self._lanes.append(Lane(open_connection()))
+            except Exception as trouble:
+                log.info("The mail server takes %d connections and no more: %s", len(self._lanes), note_of(trouble))
+                break
+        return self._lanes[:lanes]
+
+    def _by_django(self, message: Message) -> Answer:
+        assert not isinstance(message, Printed)  # noqa: S101 - only written for SMTP
+        [lane, *_] = self._lanes
         try:
-            if isinstance(message, Printed):
-                self._connection.connection.sendmail(message.sender, [message.recipient], message.data)
-                return Answer(Outcome.ACCEPTED)
-            _make_repeatable(self._connection, message)
-            self._connection.send_messages([message])
+            _make_repeatable(lane.connection, message)
+            lane.connection.send_messages([message])
         except Exception as trouble:
-            self._close()
-            return classify(trouble)
+            return self._answer(lane, trouble)
         provider_id = getattr(getattr(message, "anymail_status", None), "message_id", None)
-        return Answer(Outcome.ACCEPTED, provider_id="" if provider_id is None else str(provider_id)[:200])
+        return self._answer(lane, None, provider_id="" if provider_id is None else str(provider_id)[:200])
 
-    def _close(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
+    def _answer(self, lane: Lane, trouble: Exception | None, *, provider_id: str = "") -> Answer:
+        lane.mails += 1
+        if trouble is None:
+            return Answer(Outcome.ACCEPTED, provider_id=provider_id)
+        self._close(lane)
+        return classify(trouble)
+
+    def _close(self, *lanes: Lane) -> None:
+        self._lanes = [lane for lane in self._lanes if lane not in lanes]
+        for lane in lanes:
             with contextlib.suppress(Exception):  # it is being thrown away
-                connection.close()
+                lane.connection.close()
 
 
 def open_connection() -> Any:

@@ -7,13 +7,13 @@ import logging
 import random
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import DatabaseError, connection, transaction
-from django.db.models import QuerySet
+from django.db.models import Case, Count, QuerySet, Value, When
 from django.utils import timezone
 
 from backorders.conf import conf
@@ -43,18 +43,19 @@ from backorders.queries.outbox import (
     facts_for,
     in_hand,
     is_due,
+    message_for,
     recipient_of,
     verdict_on,
 )
 from backorders.queries.quiet import awake_at
 from backorders.services.announce import announce
-from backorders.services.claims import FREE, abandon, begin, claim, finish, lazily, put_back, step
+from backorders.services.claims import FREE, Letter, abandon, begin, claim, finish, lazily, letters_of, put_back, step
 from backorders.services.gate import Gate, domains_with_a_pace, give_back, open_gate, take
 from backorders.services.holds import end_holds_of
 from backorders.services.locks import locked_item
-from backorders.services.mailer import Answer, Mailer, note_of
+from backorders.services.mailer import Answer, Mailer, Message, note_of
 from backorders.services.press import Press
-from backorders.services.rows import write_from
+from backorders.services.rows import write_from, write_values
 from backorders.services.wake import wake
 from backorders.signals import mail_failed, mail_sent
 
@@ -134,6 +135,42 @@ def cancel_mail(*, subscriptions: SubscriptionQuerySet, because: str) -> int:
     return rows.update(state=MailState.CANCELLED, note=because, lease_token=None)
 
 
+def bundle_mails() -> int:
+    """This will make one digest of what waits to tell one mailbox that several products are back. Returns how many mails that are.
+
+    Up to ``DIGEST_OF`` products share a mail, in the language they were asked for in. A mail that was tried before stays alone.
+    """
+    waiting = OutgoingMail.objects.filter(state=MailState.QUEUED, kind__in=OF_A_RETURN, attempts=0)
+    one = waiting.order_by().values("restock").first()
+    if one is None or not waiting.exclude(restock=one["restock"]).exists():
+        return 0  # a wave of a hundred thousand, of one thing
+    alike = ("subscription__email_key", "subscription__language", "kind")
+    several = waiting.order_by().values(*alike).annotate(mails=Count("id")).filter(mails__gt=1)
+    new = list(several.filter(mails__gt=Count("bundle")).values_list("subscription__email_key", flat=True))
+    bundled = 0
+    for start in range(0, len(new), _MAILBOXES):
+        rows = waiting.filter(subscription__email_key__in=new[start : start + _MAILBOXES])
+        leaders = _leaders(rows.order_by("priority", "due_at", "id").values_list("id", *alike))
+        leads = Case(*(When(id__in=ids, then=Value(leader)) for leader, ids in leaders.items()))
+        ids = [mail_id for ids in leaders.values() for mail_id in ids]
+        bundled += OutgoingMail.objects.filter(id__in=ids, state=MailState.QUEUED).update(bundle=leads) if ids else 0
+    return bundled
+
+
+_MAILBOXES = 100
+"""So many are bundled by one statement."""
+
+
+def _leaders(mails: Iterable[tuple[Any, ...]]) -> dict[int, list[int]]:
+    """By the most urgent mail of each digest, which leads, all mails of it."""
+    by_reader: dict[tuple[Any, ...], list[int]] = {}
+    for mail_id, *alike in mails:
+        by_reader.setdefault(tuple(alike), []).append(mail_id)
+    most = int(conf.digest_of)
+    parts = [ids[start : start + most] for ids in by_reader.values() for start in range(0, len(ids), most)]
+    return {part[0]: part for part in parts if len(part) > 1}
+
+
 def never() -> bool:
     return False
 
@@ -157,7 +194,7 @@ def _deliver_due(limit: int, is_over: Callable[[], bool], run: Run) -> Delivered
         mails = claim(gate.room) if gate.room else []
         if mails:
             began = time.monotonic()
-            _deliver_claim(mails, Way(gate=gate, run=run), done, is_over)
+            _deliver_claim(mails, Way(gate=gate, run=run, token=_token_of(mails)), done, is_over)
             run.claim = as_many_as_leave(within=CLAIM, before=len(mails), seconds=time.monotonic() - began)
     give_back(ALL, gate.room - done.tried, rate=conf.mail_rate)
     return done
@@ -165,9 +202,9 @@ def _deliver_due(limit: int, is_over: Callable[[], bool], run: Run) -> Delivered
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """``provider_id``: the provider's own name for the mail, where it has one."""
+    """``provider_id``: the provider's own name for the letter, where it has one."""
 
-    mail: OutgoingMail
+    letter: Letter
     provider_id: str
 
 
@@ -190,8 +227,10 @@ class Way:
 
     gate: Gate
     run: Run
+    token: uuid.UUID
+    """Of the claim."""
     accepted: list[Accepted] = field(default_factory=list)
-    """Mails that the server has taken and that are not marked so yet."""
+    """What the server has taken and is not marked so yet."""
     is_lost: bool = False
     """The lease ran out, and another worker has taken over."""
 
@@ -200,31 +239,30 @@ LOST = "lost_lease"
 """What became of a mail that is another worker's by now."""
 
 
-def _deliver_claim(mails: list[OutgoingMail], way: Way, done: Delivered, is_over: Callable[[], bool]) -> None:
-    token = _token_of(mails)
-    try:
-        for batch in _with_facts(mails):
-            _deliver(batch, way, done, is_over)
-        put_back(token)
-    except Exception:
-        _save_what_is_known(token, way)
-        raise
-
-
 def _token_of(mails: list[OutgoingMail]) -> uuid.UUID:
     token = mails[0].lease_token
     assert token is not None  # noqa: S101 - a claimed mail has one
     return token
 
 
-def _save_what_is_known(token: uuid.UUID, way: Way) -> None:
+def _deliver_claim(mails: list[OutgoingMail], way: Way, done: Delivered, is_over: Callable[[], bool]) -> None:
+    try:
+        for batch in _with_facts(mails):
+            _deliver(batch, way, done, is_over)
+        put_back(way.token)
+    except Exception:
+        _save_what_is_known(way)
+        raise
+
+
+def _save_what_is_known(way: Way) -> None:
     """After trouble with the database, often a lost connection: what the server has taken is marked through a new one."""
     if connection.in_atomic_block:
         return
     try:
         connection.close()
-        _finish(token, way)
-        abandon(token)
+        _finish(way)
+        abandon(way.token)
     except DatabaseError:
         log.warning(
             "The database is away; what became of %d mails is found out when their lease is over.", len(way.accepted)
@@ -257,12 +295,13 @@ def _with_facts(mails: list[OutgoingMail]) -> Iterator[Batch]:
 def _deliver(batch: Batch, way: Way, done: Delivered, is_over: Callable[[], bool]) -> None:
     facts = batch.facts
     if facts is None:
-        for mail in begin(_token_of(batch.mails), batch.mails):
-            mail.attempts += 1
-            done.add(_settle(mail, Answer(Outcome.TRY_LATER, batch.trouble)))
+        for letter in begin(way.token, letters_of(batch.mails)):
+            for mail in letter.mails:
+                done.add(_settle(mail, Answer(Outcome.TRY_LATER, batch.trouble)))
         return
-    left = _within_pace([mail for mail in batch.mails if _stays(mail, verdict_on(mail, facts), done)])
-    tokens = _new_tokens(left, timezone.now())
+    mails = [mail for mail in batch.mails if _stays(mail, verdict_on(mail, facts), done)]
+    left = _within_pace(letters_of(mails))
+    tokens = _new_tokens([mail for letter in left for mail in letter.mails], timezone.now())
     while left and not (way.is_lost or way.gate.is_shut or is_over()):
         stride = _cut(left, way.run.stride)
         left, began = left[len(stride) :], time.monotonic()
@@ -278,59 +317,73 @@ class Texts:
     tokens: Mapping[int, Tokens]
 
 
-def _cut(mails: list[OutgoingMail], most: int) -> list[OutgoingMail]:
-    """The next of them, all equally urgent, in the order of their ids: by that order it is known how far a stride has come."""
-    alike = list(itertools.takewhile(lambda mail: mail.priority == mails[0].priority, mails[:most]))
-    return sorted(alike, key=lambda mail: mail.id)
+def _cut(letters: list[Letter], most: int) -> list[Letter]:
+    """The next of them, all equally urgent, in the order of their places: by that order it is known how far a stride has come."""
+    urgency = letters[0].head.priority
+    alike = itertools.takewhile(lambda letter: letter.head.priority == urgency, letters[:most])
+    return sorted(alike, key=lambda letter: letter.head.place)
 
 
 def _deliver_stride(
-    mails: list[OutgoingMail], texts: Texts, way: Way, done: Delivered, is_over: Callable[[], bool]
+    letters: list[Letter], texts: Texts, way: Way, done: Delivered, is_over: Callable[[], bool]
 ) -> None:
-    """Marked "sending" together, told one by one, and marked "sent" together."""
-    token = _token_of(mails)
-    ours = begin(token, mails)
-    done.add(LOST, len(mails) - len(ours))
-    for place, mail in enumerate(ours):
-        if place and (way.gate.is_shut or is_over()):
-            break
-        if not step(mail):  # stored before the call: a mail that kills the process is known by it
+    """Marked "sending" together, told a few at a time, and marked "sent" together."""
+    ours = begin(way.token, letters)
+    done.add(LOST, _count(letters) - _count(ours))
+    told = 0
+    while told < len(ours) and not (told and (way.gate.is_shut or is_over())):
+        some = _side_by_side(ours[told:], 1 if way.gate.failures else way.run.mailer.at_once())
+        # Stored before the call: a mail that kills the process is known by it.
+        if not step(way.token, some[0].head.place, some[-1].head.place):
             way.is_lost = True
-            done.add(LOST, len(ours) - place)
+            done.add(LOST, _count(ours[told:]))
             break
-        mail.attempts += 1
-        answer, pause = _send(mail, texts, way, done)
-        if answer.outcome is Outcome.ACCEPTED:
-            way.accepted.append(Accepted(mail, answer.provider_id))
-            done.add(MailState.SENT)
-        else:
-            done.add(_settle(mail, answer, pause=pause))
-    _finish(token, way)
+        told += len(some)
+        for letter, (answer, pause) in zip(some, _send(some, texts, way, done), strict=True):
+            if answer.outcome is Outcome.ACCEPTED:
+                way.accepted.append(Accepted(letter, answer.provider_id))
+                done.add(MailState.SENT, len(letter.mails))
+            else:
+                for mail in letter.mails:
+                    done.add(_settle(mail, answer, pause=pause))
+    _finish(way)
 
 
-def _finish(token: uuid.UUID, way: Way) -> None:
-    finish(token, {accepted.mail.id: accepted.provider_id for accepted in way.accepted})
-    for accepted in way.accepted:
-        announce(mail_sent, mail_id=accepted.mail.id, kind=accepted.mail.kind)
+def _count(letters: list[Letter]) -> int:
+    return sum(len(letter.mails) for letter in letters)
+
+
+def _side_by_side(letters: list[Letter], most: int) -> list[Letter]:
+    """The next few. Whatever had trouble before goes alone: its neighbours are not blamed for it."""
+    if any(mail.attempts for mail in letters[0].mails):
+        return letters[:1]
+    return list(itertools.takewhile(lambda letter: not any(mail.attempts for mail in letter.mails), letters[:most]))
+
+
+def _finish(way: Way) -> None:
+    finish(way.token, {mail_id: one.provider_id for one in way.accepted for mail_id in one.letter.ids})
+    for one in way.accepted:
+        for mail in one.letter.mails:
+            announce(mail_sent, mail_id=mail.id, kind=mail.kind)
     way.accepted.clear()
 
 
-def _within_pace(mails: list[OutgoingMail]) -> list[OutgoingMail]:
+def _within_pace(letters: list[Letter]) -> list[Letter]:
     """Those that may leave now, by the pace of their recipients' domain; the others come again when it is their turn."""
     paces = domains_with_a_pace()
-    by_domain: dict[str, list[OutgoingMail]] = {}
-    for mail in mails if paces else []:
-        domain = recipient_of(mail).email_key.rpartition("@")[2]
+    by_domain: dict[str, list[Letter]] = {}
+    for letter in letters if paces else []:
+        domain = recipient_of(letter.head).email_key.rpartition("@")[2]
         if domain in paces:
-            by_domain.setdefault(domain, []).append(mail)
+            by_domain.setdefault(domain, []).append(letter)
     too_many: set[int] = set()
     for domain, some in sorted(by_domain.items()):
         room, opens_in = take(domain, len(some), rate=paces[domain])
-        for place, mail in enumerate(some[room:]):
+        for place, letter in enumerate(some[room:]):
             turn = database_now() + timedelta(seconds=(opens_in or 0.0) + place / paces[domain])
-            _mine(mail, MailState.LEASED).update(**FREE, due_at=turn)
-            too_many.add(mail.id)
-    return [mail for mail in mails if mail.id not in too_many]
+            _mine(letter.mails, MailState.LEASED).update(**FREE, due_at=turn)
+            too_many.add(letter.head.id)
+    return [letter for letter in letters if letter.head.id not in too_many]
 
 
 def drain(
@@ -367,9 +420,10 @@ def _opens_soon(done: Delivered, end: float) -> bool:
     return OutgoingMail.objects.filter(is_due(database_now())).exists()
 
 
-def _mine(mail: OutgoingMail, *states: MailState) -> Any:
-    """The row, as long as it is still leased to us."""
-    return OutgoingMail.objects.filter(id=mail.id, lease_token=mail.lease_token, state__in=states)
+def _mine(mails: list[OutgoingMail], *states: MailState) -> Any:
+    """The rows, as long as they are still leased to us."""
+    ids = [mail.id for mail in mails]
+    return OutgoingMail.objects.filter(id__in=ids, lease_token=mails[0].lease_token, state__in=states)
 
 
 def _stays(mail: OutgoingMail, verdict: Verdict, done: Delivered) -> bool:
@@ -388,20 +442,15 @@ def _stays(mail: OutgoingMail, verdict: Verdict, done: Delivered) -> bool:
 def _new_tokens(mails: list[OutgoingMail], now: datetime) -> dict[int, dict[Purpose, str]]:
     """Fresh secret links for each mail that carries some; only hashes are kept."""
     tokens: dict[int, dict[Purpose, str]] = {}
-    rows: list[SubscriptionToken] = []
+    links: dict[Purpose, list[tuple[int, str, int | None]]] = {}
     for mail in mails:
         for door in DOORS.get(MailKind(mail.kind), ()):
             tokens.setdefault(mail.id, {})[door] = token = new_token()
-            rows.append(
-                SubscriptionToken(
-                    subscription_id=mail.subscription_id or 0,
-                    purpose=door,
-                    digest=digest_of(token, door),
-                    created_at=now,
-                    expires_at=now + conf.confirm_within if door is Purpose.CONFIRM else None,
-                )
-            )
-    SubscriptionToken.objects.bulk_create(rows)
+            links.setdefault(door, []).append((mail.subscription_id or 0, digest_of(token, door), mail.bundle))
+    for door, rows in links.items():
+        until = now + conf.confirm_within if door is Purpose.CONFIRM else None
+        constants = {"purpose": door.value, "created_at": now, "expires_at": until}
+        write_values(SubscriptionToken, columns=("subscription_id", "digest", "bundle"), rows=rows, constants=constants)
     return tokens
 
 
@@ -409,25 +458,43 @@ _OF_ITS_OWN = timedelta(0)
 """Nobody else has to wait."""
 
 
-def _send(mail: OutgoingMail, texts: Texts, way: Way, done: Delivered) -> tuple[Answer, timedelta]:
-    """One mail; its trouble stays its own. Returns the answer, and how long all mail waits because of it."""
-    answer = way.run.mailer.open()
-    if answer is None:
+def _send(letters: list[Letter], texts: Texts, way: Way, done: Delivered) -> list[tuple[Answer, timedelta]]:
+    """A few letters, side by side; the trouble of one stays its own. By letter: the answer, and how long all mail waits because of it."""
+    mailer = way.run.mailer
+    if (closed := mailer.open()) is not None:
+        pause = way.gate.note(closed.outcome, note=closed.note, asked_for=closed.asked_for)
+        return [(closed, pause)] * len(letters)
+    answers: list[tuple[Answer, timedelta] | None] = [None] * len(letters)
+    messages: dict[int, Message] = {}
+    for place, letter in enumerate(letters):
         try:
-            tokens = texts.tokens.get(mail.id, {})
-            message = way.run.press.write(mail, texts.facts, tokens, in_bytes=way.run.mailer.takes_bytes())
+            messages[place] = _written(letter, texts, way)
         except Exception as trouble:
-            log.exception("Mail %s cannot be written.", mail.id)
-            return Answer(Outcome.TRY_LATER, note_of(trouble)), _OF_ITS_OWN
-        done.tried += 1
-        answer = way.run.mailer.send(message)
-    return answer, way.gate.note(answer.outcome, note=answer.note, asked_for=answer.asked_for)
+            log.exception("Mail %s cannot be written.", letter.head.id)
+            answers[place] = Answer(Outcome.TRY_LATER, note_of(trouble)), _OF_ITS_OWN
+    done.tried += len(messages)
+    told = zip(messages, mailer.send(list(messages.values())), strict=True)
+    # Bad answers last: a mail that was accepted beside them does not say that all is well again.
+    for place, answer in sorted(told, key=lambda one: one[1].outcome is not Outcome.ACCEPTED):
+        pause = way.gate.note(answer.outcome, note=answer.note, asked_for=answer.asked_for)
+        answers[place] = answer, pause
+    return [answer for answer in answers if answer is not None]
+
+
+def _written(letter: Letter, texts: Texts, way: Way) -> Message:
+    head, *others = letter.mails
+    tokens = texts.tokens.get(head.id, {})
+    if not others:
+        return way.run.press.write(head, texts.facts, tokens, in_bytes=way.run.mailer.takes_bytes())
+    fellows = [(mail, texts.tokens.get(mail.id, {})) for mail in others]
+    return message_for(head, texts.facts, tokens=tokens, fellows=fellows)
 
 
 def _settle(mail: OutgoingMail, answer: Answer, *, pause: timedelta = timedelta(0)) -> str:
     """A mail that was not accepted. ``pause``: how long all mail waits after this answer."""
     if answer.outcome in SHUTS:  # charged nothing; but another mail is tried first, in case it is this one's fault
-        return _queue_again(mail, pause, answer.note, attempts=mail.attempts - 1)
+        return _queue_again(mail, pause, answer.note)
+    mail.attempts += 1
     if answer.outcome is Outcome.NO_MAILBOX:
         _end(mail, MailState.SUPPRESSED, answer.note, suppresses="the mail server knows no such address")
         return MailState.SUPPRESSED
@@ -435,15 +502,15 @@ def _settle(mail: OutgoingMail, answer: Answer, *, pause: timedelta = timedelta(
         _end(mail, MailState.DEAD, answer.note)
         return MailState.DEAD
     if answer.outcome is Outcome.UNKNOWN and conf.on_unknown == "hold":
-        _mine(mail, MailState.SENDING).update(note=answer.note, attempts=mail.attempts, lease_token=None)
+        _mine([mail], MailState.SENDING).update(note=answer.note, attempts=mail.attempts, lease_token=None)
         return MailState.SENDING
     pause = pause_before(mail.attempts, jitter=random.random())  # noqa: S311 - spreads load, guards nothing
-    return _queue_again(mail, pause, answer.note, attempts=mail.attempts)
+    return _queue_again(mail, pause, answer.note)
 
 
-def _queue_again(mail: OutgoingMail, pause: timedelta, note: str, *, attempts: int) -> str:
+def _queue_again(mail: OutgoingMail, pause: timedelta, note: str) -> str:
     due_at = database_now() + pause
-    _mine(mail, MailState.SENDING).update(**FREE, due_at=due_at, note=note, attempts=attempts)
+    _mine([mail], MailState.SENDING).update(**FREE, due_at=due_at, note=note, attempts=mail.attempts)
     return MailState.QUEUED
 
 
@@ -456,7 +523,7 @@ def _end(mail: OutgoingMail, state: MailState, because: str, *, suppresses: str 
     address is never mailed again, read anew under the lock, for the person may have been forgotten meanwhile.
     """
     locked_item(recipient_of(mail).item_id)
-    ended = _mine(mail, MailState.LEASED, MailState.SENDING).update(
+    ended = _mine([mail], MailState.LEASED, MailState.SENDING).update(
         state=state, note=because[:300], attempts=mail.attempts, lease_token=None
     )
     if not ended:

@@ -8,39 +8,25 @@ is left of a mail's cost: where the connection is plain SMTP, a text is serialis
 
 from __future__ import annotations
 
-import email.policy
+import itertools
 import math
 import re
 import time
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
-from email.utils import parseaddr
-from functools import lru_cache
 from typing import Any, AnyStr, Generic
 
-import django
 from django.core.mail import EmailMultiAlternatives
 
 from backorders.domain.outbox import OF_A_RETURN
 from backorders.models import OutgoingMail, Subscription
 from backorders.queries.outbox import Facts, Tokens, WholeLines, message_for, message_id_of, recipient_of
-
-_PLAIN_ADDRESS = re.compile(r"[A-Za-z0-9._%+'-]{1,64}@[A-Za-z0-9.-]{1,64}")
-"""What stands in a header as it is: no encoding, and no line that has to be folded."""
+from backorders.services.wire import PLAIN_ADDRESS, Printed, bare, serialised, stuffed
 
 _FRESH = 60.0
 """Seconds. A plate carries its Date, and whatever else templates may read from the world."""
 
 _MOST_PLATES = 50
-
-
-@dataclass(frozen=True, slots=True)
-class Printed:
-    """A whole message, ready for the wire. ``sender`` and ``recipient`` are bare addresses."""
-
-    sender: str
-    recipient: str
-    data: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +81,13 @@ class Press:
     """Plates by text, ``_PERSONAL`` for those that have to be written anew for each reader."""
 
     plates: dict[Hashable, Plate] = field(default_factory=dict)
+    sights: dict[Hashable, int] = field(default_factory=dict)
+    """Products as they were seen, numbered: a number is compared sooner than all that is known of a product."""
+    numbers: Iterator[int] = field(default_factory=itertools.count)
+    """None is given out twice."""
+    of_items: dict[int, int] = field(default_factory=dict)
+    """By item, as of ``facts``."""
+    facts: Facts | None = None
 
     def write(
         self, mail: OutgoingMail, facts: Facts, tokens: Tokens, *, in_bytes: bool
@@ -103,7 +96,7 @@ class Press:
 
         ``in_bytes``: as it goes over the wire, where that can be; else as a message.
         """
-        key = _text_of(mail, facts)
+        key = self._text_of(mail, facts)
         if key is None or not tokens:
             return message_for(mail, facts, tokens=tokens)
         key = (key, in_bytes)
@@ -112,9 +105,9 @@ class Press:
             return message_for(mail, facts, tokens=tokens)
         own = _own(mail, tokens)
         if plate is not None and plate.is_true:
-            if plate.data is None or not _PLAIN_ADDRESS.fullmatch(recipient):
+            if plate.data is None or not PLAIN_ADDRESS.fullmatch(recipient):
                 return plate.message(recipient, own)
-            return Printed(_bare(plate.sender), recipient, plate.data.filled(_on_the_wire(recipient, own)))
+            return Printed(bare(plate.sender), recipient, plate.data.filled(_on_the_wire(recipient, own)))
         message = message_for(mail, facts, tokens=tokens)
         if plate is None:
             self.plates[key] = _plate_of(message, recipient, own, in_bytes=in_bytes) or _PERSONAL
@@ -124,6 +117,22 @@ class Press:
             self.plates[key] = _PERSONAL
         return message
 
+    def _text_of(self, mail: OutgoingMail, facts: Facts) -> Hashable | None:
+        """What the words of a mail depend on, as far as we know; the trial finds out about the rest."""
+        if mail.kind not in OF_A_RETURN or not isinstance(recipient := recipient_of(mail), Subscription):
+            return None
+        sight, held_until = self._sight_of(recipient.item_id, facts), facts.held_until(mail)
+        reader = (recipient.language, recipient.time_zone, recipient.quantity)
+        return (mail.kind, mail.restock_id, *reader, sight, held_until)
+
+    def _sight_of(self, item_id: int, facts: Facts) -> int:
+        if self.facts is not facts:
+            self.facts, self.of_items = facts, {}
+        if item_id not in self.of_items:
+            seen = (facts.described[item_id], facts.availability.get(item_id))
+            self.of_items[item_id] = self.sights.setdefault(seen, next(self.numbers))
+        return self.of_items[item_id]
+
     def _plate(self, key: Hashable) -> Plate | None:
         """``None`` where the text is new."""
         plate = self.plates.get(key)
@@ -132,32 +141,10 @@ class Press:
             return None
         if len(self.plates) > _MOST_PLATES:
             self.plates.clear()
+            self.sights.clear()
+            self.of_items.clear()
             return None
         return plate
-
-
-def _text_of(mail: OutgoingMail, facts: Facts) -> Hashable | None:
-    """What the words of a mail depend on, as far as we know; the trial finds out about the rest."""
-    if mail.kind not in OF_A_RETURN or not isinstance(recipient := recipient_of(mail), Subscription):
-        return None
-    item_id = recipient.item_id
-    return (
-        mail.kind,
-        mail.restock_id,
-        recipient.language,
-        recipient.time_zone,
-        recipient.quantity,
-        facts.described[item_id],
-        facts.availability.get(item_id),
-        facts.held_until(mail),
-    )
-
-
-@lru_cache
-def _bare(sender: str) -> str:
-    """The address alone; empty where it is not plain."""
-    address = parseaddr(sender)[1]
-    return address if _PLAIN_ADDRESS.fullmatch(address) else ""
 
 
 def _own(mail: OutgoingMail, tokens: Tokens) -> dict[str, str]:
@@ -166,13 +153,6 @@ def _own(mail: OutgoingMail, tokens: Tokens) -> dict[str, str]:
 
 def _on_the_wire(recipient: str, own: Mapping[str, str]) -> dict[str, bytes]:
     return {**{name: value.encode() for name, value in own.items()}, "to": b"To: " + recipient.encode()}
-
-
-def serialised(message: EmailMultiAlternatives) -> bytes:
-    """As Django's SMTP backend puts it on the wire."""
-    if django.VERSION >= (6, 0):
-        return bytes(message.message(policy=email.policy.SMTP).as_bytes())
-    return bytes(message.message().as_bytes(linesep="\r\n"))  # type: ignore[call-arg]
 
 
 _BOUNDARY = re.compile(rb'boundary="([^"\r\n]+)"')
@@ -193,14 +173,14 @@ def _plate_of(message: WholeLines, recipient: str, own: dict[str, str], *, in_by
     blanks = {*plate.body.blanks, *html.blanks, *(blank for cut in headers.values() for blank in cut.blanks)}
     if message.is_personal or blanks != set(own):
         return None
-    if in_bytes and _bare(plate.sender):
+    if in_bytes and bare(plate.sender):
         _engrave(plate, message, _on_the_wire(recipient, own))
     return plate
 
 
 def _engrave(plate: Plate, message: WholeLines, own: dict[str, bytes]) -> None:
     """The bytes as well, if what is the recipient's own stands in them as it is."""
-    data = serialised(message)
+    data = stuffed(serialised(message))
     cut, boundary = Cut.of(data, own), _BOUNDARY.search(data)
     if boundary and set(cut.blanks) == set(own) and cut.blanks.count("to") == cut.blanks.count("id") == 1:
         plate.data, plate.boundary = cut, boundary[1]
@@ -224,7 +204,7 @@ def _is_same(message: WholeLines, plate: Plate, recipient: str, own: dict[str, s
         return False
     if plate.data is None:
         return True
-    data = serialised(message)
+    data = stuffed(serialised(message))
     boundary = _BOUNDARY.search(data)
     if boundary is None:
         return False

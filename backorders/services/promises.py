@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
+from backorders.conf import conf
+from backorders.domain.outbox import MailKind
 from backorders.domain.promises import Promised, Standing
 from backorders.domain.windows import Promise as PromisedWindow
 from backorders.domain.windows import Window, honest, window_of
@@ -14,7 +16,9 @@ from backorders.models import Backorder, Promise, StockItem
 from backorders.models.stock import BEHIND
 from backorders.queries.availability import shop_today
 from backorders.queries.backorders import promised_lines, standing_of
+from backorders.queries.outbox import is_ours
 from backorders.services.announce import announce, is_heard
+from backorders.services.outbox import queue_mails
 from backorders.signals import promise_moved
 
 _BATCH = 1000
@@ -42,8 +46,8 @@ def keep_promises(
     """This will look through the queue of a locked item for dates that cannot be kept any more, and give new ones.
 
     A date moves only when the old one cannot be met and the words for it change; a line that had none gets one as soon as
-    there is one. ``reason`` is what customers may read. ``newcomer``: a line whose first date this is. Sends
-    ``promise_moved`` for each of the others. Returns what moved, in the queue's order.
+    there is one. ``reason`` is what customers may read. ``newcomer``: a line whose first date this is. Mails the others,
+    and sends ``promise_moved`` for each of them. Returns what moved, in the queue's order.
     """
     if not item.queued_units:
         return []
@@ -59,8 +63,9 @@ def keep_promises(
         if line_id == new or must_move(old, complete, today=today):
             delivery_id = _last_delivery(found[line_id])
             moved.append(Moved(backorder_id=line_id, before=old, after=complete, delivery_id=delivery_id))
-    _write(moved, reason=reason[:200], now=now)
+    written = _write(moved, reason=reason[:200], now=now)
     _tell([line for line in moved if line.backorder_id != new], reason)
+    _mail([row.id for row in written if row.backorder_id != new], now)
     return moved
 
 
@@ -81,7 +86,7 @@ def _last_delivery(promised: Promised) -> int | None:
     return (promised.parts[-1].delivery_id or None) if promised.parts else None
 
 
-def _write(moved: list[Moved], *, reason: str, now: datetime) -> None:
+def _write(moved: list[Moved], *, reason: str, now: datetime) -> list[Promise]:
     """One INSERT a thousand lines, and one UPDATE for all lines that get the same date."""
     rows = []
     by_window: dict[tuple[date | None, date | None], list[int]] = {}
@@ -102,11 +107,26 @@ def _write(moved: list[Moved], *, reason: str, now: datetime) -> None:
     for (earliest, latest), line_ids in by_window.items():
         for some in _batches(line_ids):
             Backorder.objects.filter(id__in=some).update(promised_earliest_on=earliest, promised_latest_on=latest)
+    return rows
 
 
 def _tell(moved: list[Moved], reason: str) -> None:
     for line in moved if is_heard(promise_moved) else []:
         announce(promise_moved, backorder_id=line.backorder_id, before=line.before, after=line.after, reason=reason)
+
+
+def _mail(promise_ids: list[int], now: datetime) -> None:
+    """One INSERT a thousand lines. A mail about the date before that has not left finds that it is not the last one any more."""
+    if not promise_ids or not is_ours(MailKind.PROMISE_MOVED):
+        return
+    for some in _batches(promise_ids):
+        queue_mails(
+            kind=MailKind.PROMISE_MOVED,
+            now=now,
+            rows=Promise.objects.filter(id__in=some).order_by("id"),
+            columns={"promise_id": "id", "backorder_id": "backorder_id"},
+            due_at=now + conf.tell_moves_after,
+        )
 
 
 def _batches(ids: list[int]) -> Iterable[list[int]]:

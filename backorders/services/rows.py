@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from django.db import connection
@@ -43,6 +43,48 @@ def write_from(
             [*values, *params],
         )
         return int(cursor.rowcount)
+
+
+def write_values(
+    model: type[Model],
+    *,
+    columns: Sequence[str],
+    rows: Iterable[Sequence[int | str | None]],
+    constants: Mapping[str, Any],
+) -> None:
+    """This will insert many rows with one statement, for a tenth of what it costs to make a model of each.
+
+    ``rows``: by ``columns``, whole numbers and words of letters and digits only, for they become part of the statement;
+    ``constants`` as in ``write_from``. Raises ``ValueError`` for anything else, ``IntegrityError``.
+    """
+    fields: Any = {field.column: field for field in model._meta.concrete_fields}
+    values = [fields[column].get_db_prep_save(value, connection) for column, value in constants.items()]
+    taken = ", ".join(
+        f"CAST(source.column{place + 1} AS {_type_of(fields[name])})" for place, name in enumerate(columns)
+    )
+    holes = ", ".join(_typed(fields[column]) for column in constants)
+    written = ", ".join(f"({', '.join(map(_literal, row))})" for row in rows)
+    if written:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"INSERT INTO {model._meta.db_table} ({', '.join([*constants, *columns])}) "  # noqa: S608 - our own
+                f"SELECT {holes}, {taken} FROM (VALUES {written}) AS source",
+                values,
+            )
+
+
+def _type_of(field: Any) -> str:
+    return str(field.rel_db_type(connection) if field.is_relation else field.db_type(connection))
+
+
+def _literal(value: int | str | None) -> str:
+    if value is None:
+        return "NULL"
+    if isinstance(value, int):
+        return f"{value:d}"
+    if not (value.isascii() and value.isalnum()):
+        raise ValueError(f"{value!r} cannot be part of a statement.")
+    return f"'{value}'"
 
 
 def _typed(field: Any) -> str:

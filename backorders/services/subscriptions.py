@@ -28,7 +28,7 @@ from backorders.errors import AlreadyInStock, InvalidLanguage, InvalidToken, NoL
 from backorders.models import Backorder, Hold, OutgoingMail, StockItem, Subscription, SuppressedAddress
 from backorders.models.subscriptions import SubscriptionQuerySet
 from backorders.queries.availability import availability_of
-from backorders.queries.subscriptions import confirmed_together, mailbox_behind, token_row
+from backorders.queries.subscriptions import confirmed_together, mailbox_behind, named_by, token_row
 from backorders.services.announce import announce
 from backorders.services.holds import end_holds_of
 from backorders.services.locks import anchors_of, locked_item, locked_items
@@ -251,11 +251,14 @@ def _begin_waiting(item_ids: list[int]) -> None:
 
 
 @transaction.atomic
-def unsubscribe(*, token: str, now: datetime | None = None) -> Subscription:
-    """This will end a request at once, by the link of any mail about it; what is put aside for it is given back. Asking twice is fine. Raises ``InvalidToken``."""
+def unsubscribe(*, token: str, now: datetime | None = None) -> list[Subscription]:
+    """This will end what a mail was about, by its link, at once: a request, all of which one would have done, or all that a
+    digest named. What is put aside for them is given back. Asking twice is fine. Raises ``InvalidToken``."""
     now = now or timezone.now()
-    row = token_row(token, Purpose.LEAVE, now)
-    return _end(row.subscription, Subscription.Closed.LEFT, now)
+    rows = named_by(token_row(token, Purpose.LEAVE, now))
+    ids = list(rows.order_by().values_list("id", flat=True))
+    _end_all(Subscription.objects.filter(id__in=ids), Subscription.Closed.LEFT, now)
+    return list(Subscription.objects.filter(id__in=ids).select_related("item").in_line())
 
 
 @transaction.atomic

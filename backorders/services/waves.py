@@ -22,8 +22,8 @@ from backorders.queries.waves import crowd_in, first_of, learned_shop, may_be_to
 from backorders.services.announce import announce
 from backorders.services.holds import end_holds, give_back, make_holds
 from backorders.services.locks import locked_item
-from backorders.services.outbox import Delivered, cancel_mail, drain, never, queue_mails
-from backorders.services.wake import wake
+from backorders.services.outbox import Delivered, bundle_mails, cancel_mail, drain, never, queue_mails
+from backorders.services.wake import one_hint_each, wake
 from backorders.signals import back_in_stock
 
 log = logging.getLogger(__name__)
@@ -95,8 +95,20 @@ def release_waves(*, now: datetime | None = None) -> list[Wave]:
     end_holds(now=now)
     due = list(_due(now).order_by("item_id").values_list("id", flat=True))
     learned = learned_shop(now) if due else Learned()
-    waves = [_release_one(restock_id, now, learned) for restock_id in due]
-    return [wave for wave in waves if wave is not None]
+    with one_hint_each():  # nothing leaves before the last of them is bundled
+        found = (_release_one(restock_id, now, learned) for restock_id in due)
+        waves = [wave for wave in found if wave is not None]
+        if waves and conf.digest_of > 1:
+            _bundle()
+    return waves
+
+
+def _bundle() -> None:
+    """Without digests mails still leave, one by one."""
+    try:
+        bundle_mails()
+    except Exception:
+        log.exception("Mails to the same readers could not be bundled; each leaves alone.")
 
 
 def _due(now: datetime) -> QuerySet[Restock]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Hashable, Iterable
+import re
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -52,6 +53,13 @@ class Adapter:
 
     def describe(self, pks: Iterable[Any]) -> dict[Any, Described]:
         raise NotImplementedError(f"{type(self).__name__} has to implement describe(pks) -> {{pk: Described}}.")
+
+    def feed_attributes(self, pks: Iterable[Any]) -> dict[Any, Mapping[str, Any]]:
+        """What else the merchant feed says, by Google's names: ``{pk: {"brand": "Ardent", "gtin": "4006381333931"}}``.
+
+        A list repeats an attribute, a dict nests (``shipping``). They go before ours, but nobody else speaks of availability.
+        """
+        return {}
 
     def visible(self, pks: Iterable[Any]) -> set[Any]:
         """Those of ``pks`` that shoppers may see now."""
@@ -120,6 +128,17 @@ class _NotLoaded:
 
 NOT_LOADED = _NotLoaded()
 """The instance does not carry the number; ask the database."""
+
+
+OURS = frozenset({"availability", "availability_date"})
+"""Attributes of a feed that a shop cannot set."""
+
+_ATTRIBUTE = re.compile(r"[a-z][a-z0-9_]*")
+
+
+def is_attribute(name: Any) -> bool:
+    """Is this the name of an attribute as Google writes them?"""
+    return isinstance(name, str) and _ATTRIBUTE.fullmatch(name) is not None
 
 
 def whole_units(value: Any, *, label: str, pk: Any) -> Reading:

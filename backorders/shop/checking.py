@@ -9,7 +9,7 @@ from django.apps import apps
 from django.db.models import BooleanField, Model
 from django.utils.module_loading import import_string
 
-from backorders.shop.adapters import Adapter
+from backorders.shop.adapters import OURS, Adapter, is_attribute
 from backorders.shop.fields import MAP_KEYS, FieldAdapter
 from backorders.shop.paths import PathError, did_you_mean, parse_expression, resolve, template_paths
 
@@ -69,10 +69,31 @@ def _map_problems(label: str, model: type[Model], options: Mapping[str, Any]) ->
         elif key == "moves_stock":
             if not isinstance(written, bool):
                 yield f"{where} has to be True or False, not {written!r}."
+        elif key == "feed":
+            yield from _feed_problems(model, written, where)
         elif not isinstance(written, str) or not written:
             yield f"{where} has to be text such as 'name', not {written!r}."
         else:
             yield from (f"{where} = '{written}': {problem}" for problem in _path_problems(model, key, written))
+
+
+def _feed_problems(model: type[Model], written: Any, where: str) -> Iterator[str]:
+    if not isinstance(written, Mapping):
+        yield f"{where} has to be a dict such as {{'brand': 'maker.name', 'condition': '=new'}}, not {written!r}."
+        return
+    for name, said in written.items():
+        here = f"{where}['{name}']"
+        if not is_attribute(name):
+            yield f"{here} is no name of a feed's attribute. Write it as Google does: small letters, digits and _."
+        elif name in OURS:
+            yield f"{here} is said by backorders alone, or page and feed would differ. Leave it out."
+        elif not isinstance(said, str) or not said:
+            yield f"{here} has to be a path such as 'maker.name', or a text after =, such as '=new', not {said!r}."
+        elif not said.startswith("="):
+            try:
+                _resolve_first(model, tuple(said.split(".")))
+            except PathError as problem:
+                yield f"{here} = '{said}': {problem}"
 
 
 def _path_problems(model: type[Model], key: str, written: str) -> Iterator[str]:

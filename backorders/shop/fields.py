@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from functools import cached_property
 from typing import Any
@@ -14,7 +14,7 @@ from django.db.models import DecimalField, F, FloatField, IntegerField, Model, O
 from backorders.shop.adapters import NOT_LOADED, Adapter, Described
 from backorders.shop.paths import PathError, Term, fill_template, parse_expression, resolve, template_paths, walk
 
-MAP_KEYS = ("stock", "title", "sku", "price", "currency", "image", "url", "category", "visible", "moves_stock")
+MAP_KEYS = ("stock", "title", "sku", "price", "currency", "image", "url", "category", "visible", "moves_stock", "feed")
 
 
 NUMBERS = (IntegerField, FloatField, DecimalField)
@@ -148,16 +148,28 @@ class FieldAdapter(Adapter):
         return list(rows.values_list("pk", flat=True)[:limit])
 
     def describe(self, pks: Iterable[Any]) -> dict[Any, Described]:
+        return {pk: self._describe(product) for pk, product in self._with(self._relations, pks).items()}
+
+    def feed_attributes(self, pks: Iterable[Any]) -> dict[Any, Mapping[str, Any]]:
+        written: Mapping[str, str] = self.options.get("feed") or {}
+        if not written:
+            return {}
+        products = self._with(self._relations_in(written.values()), pks)
+        return {pk: {name: _said(product, text) for name, text in written.items()} for pk, product in products.items()}
+
+    def _with(self, relations: list[str], pks: Iterable[Any]) -> dict[Any, Model]:
         rows = self.model._default_manager.all()
-        if self._relations:
-            rows = rows.select_related(*self._relations)
-        return {pk: self._describe(product) for pk, product in rows.in_bulk(list(pks)).items()}
+        if relations:
+            rows = rows.select_related(*relations)
+        return rows.in_bulk(list(pks))
 
     @cached_property
     def _relations(self) -> list[str]:
-        """Relations that the descriptive paths walk through, so that describing many products stays one query."""
+        return self._relations_in(self.options.get(key) or "" for key in ("title", "sku", "price", "image", "url"))
+
+    def _relations_in(self, texts: Iterable[str]) -> list[str]:
+        """Relations that descriptive paths walk through, so that describing many products stays one query."""
         found = []
-        texts = [self.options.get(key) or "" for key in ("title", "sku", "price", "image", "url")]
         paths = [path for text in texts for path in (template_paths(text) or [tuple(text.split("."))])]
         for path in paths:
             for depth in range(len(path) - 1, 0, -1):
@@ -228,6 +240,11 @@ class FieldAdapter(Adapter):
             return field.to_python(text)
         except (ValidationError, TypeError, OverflowError) as error:
             raise ValueError(f"{text!r} is no key of {self.label}") from error
+
+
+def _said(product: Model, written: str) -> Any:
+    """The end of a path, or, after "=", the text itself."""
+    return written[1:] if written.startswith("=") else walk(product, tuple(written.split(".")))
 
 
 def _price(value: Any) -> Decimal | None:

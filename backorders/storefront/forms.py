@@ -20,13 +20,20 @@ from backorders.storefront.outcomes import local_url
 class WishForm(forms.Form):
     """What somebody may say of what they want: how many, up to which price, until when."""
 
-    quantity = forms.IntegerField(label=_("Units wanted"), required=False, min_value=1, max_value=MOST_UNITS)
+    quantity = forms.IntegerField(
+        label=_("Units wanted"),
+        required=False,
+        min_value=1,
+        max_value=MOST_UNITS,
+        error_messages={"min_value": _("Enter 1 or more.")},
+    )
     highest_price = forms.DecimalField(
         label=_("Highest price"),
         required=False,
         min_value=Decimal(1).scaleb(-PRICE_DECIMALS),
         max_digits=PRICE_DIGITS,
         decimal_places=PRICE_DECIMALS,
+        error_messages={"min_value": _("Enter a price above zero.")},
     )
     need_by = forms.DateField(label=_("Needed by"), required=False)
 

@@ -31,9 +31,9 @@ from backorders.queries.stock import describe_items
 from backorders.queries.subscriptions import (
     Standing,
     by_choice,
-    choice_of,
     confirmed_together,
     requests_behind,
+    requests_to_leave,
     standings_of,
     subscription_behind,
 )
@@ -259,12 +259,12 @@ def leave_page(request: HttpRequest, token: str) -> HttpResponse:
     """GET shows what the link is about and one button; POST, by that button or by a mail program, ends the request at once."""
     try:
         if request.method == "POST":
-            return page(request, "left", {"products": _products(choice_of(unsubscribe(token=token)))})
-        subscription = subscription_behind(token, Purpose.LEAVE)
+            return page(request, "left", {"products": _products(unsubscribe(token=token))})
+        requests = requests_to_leave(token)
     except InvalidToken:
         return page(request, "no_link", status=404)
-    is_over = subscription.state == Subscription.State.CLOSED
-    return page(request, "left" if is_over else "leave", {"products": _products(choice_of(subscription))})
+    is_over = all(each.state == Subscription.State.CLOSED for each in requests)
+    return page(request, "left" if is_over else "leave", {"products": _products(requests)})
 
 
 @csrf_protect

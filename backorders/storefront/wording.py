@@ -29,6 +29,7 @@ from backorders.domain.wording import (
 )
 from backorders.queries.availability import shop_today
 from backorders.queries.subscriptions import Due, Standing
+from backorders.shop import Described
 
 ICONS = {
     State.IN_STOCK: "tick",
@@ -64,8 +65,11 @@ _TONES = {
 }
 
 
-def shown(answer: Availability, *, quantity: int | None = None) -> Shown:
-    """This will put an answer into words of the active language; with ``quantity``, for so many units in a cart."""
+def shown(answer: Availability, *, quantity: int | None = None, payment: str = "") -> Shown:
+    """This will put an answer into words of the active language; with ``quantity``, for so many units in a cart.
+
+    ``payment``: what the shop says of when it is paid (see ``payment_of``); part of the small print of what can be ordered ahead.
+    """
     asked = quantity or 1
     if quantity and answer.can_order and (rule := _broken_rule(answer, quantity)):
         return rule
@@ -73,20 +77,38 @@ def shown(answer: Availability, *, quantity: int | None = None) -> Shown:
         return _too_many(answer)
     if answer.for_sale and not answer.for_sale.covers(asked):
         return _partly_here(answer, asked)
-    is_overdue = not isinstance(answer.window, Window) and answer.window.is_overdue
     return Shown(
         state=answer.state.value,
         tone=_TONES[answer.state],
-        icon="clock" if is_overdue else ICONS[answer.state],
+        icon="clock" if _is_overdue(answer) or answer.is_full else ICONS[answer.state],
         badge=badge_of(answer),
         line=_line_of(answer),
-        note="" if quantity else _note_of(answer),
+        note="" if quantity else _note_of(answer, payment),
     )
+
+
+def line_in_short(answer: Availability) -> str:
+    """When it comes, for one of several sizes or colours: what the badge beside it says already is left out."""
+    match answer.state:
+        case State.LOW_STOCK:
+            return _more(answer.more)
+        case State.BACKORDER:
+            return "" if _is_overdue(answer) else _shipping(answer.window)
+        case State.PREORDER | State.COMING_SOON:
+            return _release_day(answer)
+        case State.OUT_OF_STOCK:
+            return "" if _is_overdue(answer) else _return(answer.window)
+        case _:
+            return ""
+
+
+def _is_overdue(answer: Availability) -> bool:
+    return not isinstance(answer.window, Window) and answer.window.is_overdue
 
 
 def badge_of(answer: Availability) -> str:
     """The state in one or two words."""
-    is_overdue = not isinstance(answer.window, Window) and answer.window.is_overdue
+    is_overdue = _is_overdue(answer)
     match answer.state:
         case State.IN_STOCK:
             return _("In stock")
@@ -101,8 +123,10 @@ def badge_of(answer: Availability) -> str:
             return _("Pre-order, delayed") if is_overdue else _("Pre-order")
         case State.COMING_SOON:
             return _("Coming soon")
+        case State.OUT_OF_STOCK if answer.is_full:
+            return _("All reserved")
         case State.OUT_OF_STOCK:
-            return _("Out of stock")
+            return _("Out of stock, delayed") if is_overdue else _("Out of stock")
         case State.DISCONTINUED:
             return _("No longer made")
 
@@ -118,6 +142,21 @@ def button_of(answer: Availability) -> str:
             return _("Pre-order now")
         case _:
             return badge_of(answer)
+
+
+def payment_of(pay: str, *, deposit: str = "") -> str:
+    """When it is paid, for the small print of what is ordered ahead. Money is the shop's: it says ``now`` or ``when_it_ships``, or names
+    a ``deposit`` as it writes money. Anything else says nothing.
+    """
+    if deposit:
+        return _("You pay {deposit} now, and the rest when it ships.").format(deposit=deposit)
+    match pay:
+        case "now":
+            return _("You pay now, and it ships later.")
+        case "when_it_ships":
+            return _("You pay nothing now, only when it ships.")
+        case _:
+            return ""
 
 
 def invitation_of(answer: Availability) -> str:
@@ -140,13 +179,16 @@ def window_as_time(window: Promise) -> SafeString | str:
     return _as_time(label_of(window, today=_today(), is_lasting=True))
 
 
-def promise_in_words(window: Promise) -> str:
-    """The upper end alone, as plain text that lasts: "by Dec 8", "by the end of January", "no date yet"."""
-    return _words_of(by_label_of(window, today=_today(), is_lasting=True))
+def promise_in_words(window: Promise, *, said_on: date | None = None) -> str:
+    """The upper end alone, as plain text that lasts: "by Dec 8", "by the end of January", "no date yet".
+
+    ``said_on``: the day on which it was given, for a date that is not in force any more.
+    """
+    return _words_of(by_label_of(window, today=said_on or _today(), is_lasting=True))
 
 
 def promise_as_time(window: Promise, *, said_on: date | None = None) -> SafeString | str:
-    """The same inside ``<time>``. ``said_on``: the day on which it was given, for a date that is not in force any more."""
+    """The same inside ``<time>``."""
     return _as_time(by_label_of(window, today=said_on or _today(), is_lasting=True))
 
 
@@ -172,11 +214,13 @@ def _today() -> date:
     return shop_today(timezone.now())
 
 
-def _as_time(label: Label | NoDate) -> SafeString | str:
+def _as_time(label: Label | NoDate, *, about: str = "") -> SafeString | str:
+    """``about``: what else the date is of than the product's own availability."""
     if not isinstance(label, Label):
         return _words_of(label)
     stamp = f"{label.last:%Y-%m}" if label.kind in (Kind.MONTH, Kind.MONTHS) else label.last.isoformat()
-    return format_html('<time datetime="{}">{}</time>', stamp, _words_of(label))
+    other = format_html(' data-about="{}"', about) if about else ""
+    return format_html('<time datetime="{}"{}>{}</time>', stamp, other, _words_of(label))
 
 
 def _words_of(label: Label | NoDate) -> str:
@@ -244,6 +288,16 @@ def moment_in_words(moment: datetime) -> str:
     return f"{joined} ({here.tzname()})"
 
 
+def price_in_words(described: Described) -> str:
+    """A described product's price as its reader writes money, or an empty string."""
+    from babel.numbers import format_currency  # slow import: locale data stay unread until needed
+
+    price = getattr(described, "price", None)
+    if price is None:
+        return ""
+    return str(format_currency(price, described.currency or conf.currency, locale=babel_locale(_language())))
+
+
 def _too_many(answer: Availability) -> Shown:
     most = answer.orderable.value
     badge = ngettext("Only %(most)s available", "Only %(most)s available", most) % {"most": most}
@@ -279,6 +333,8 @@ def _partly_here(answer: Availability, asked: int) -> Shown:
 
 def _line_of(answer: Availability) -> str:
     match answer.state:
+        case State.LOW_STOCK:
+            return _more(answer.more)
         case State.BACKORDER if answer.is_made_to_order:
             return format_html("{} {}", _("Made for you."), _shipping(answer.window))
         case State.BACKORDER:
@@ -287,10 +343,23 @@ def _line_of(answer: Availability) -> str:
             return _released(answer, with_shipping=True)
         case State.COMING_SOON:
             return _released(answer, with_shipping=False)
+        case State.OUT_OF_STOCK if answer.is_full:
+            return format_html("{} {}", _("All that can be ordered ahead is taken."), _return(answer.window))
         case State.OUT_OF_STOCK:
             return _return(answer.window)
         case _:
             return ""
+
+
+def _more(promise: Promise) -> str:
+    """Only what was announced: nobody hurries because of a lead time."""
+    if not isinstance(promise, Window) or promise.source is not Source.DELIVERY:
+        return ""
+    label = label_of(promise, today=_today())
+    if not isinstance(label, Label):
+        return ""
+    sentence = _("More expected in {when}") if label.kind in _WITH_IN else _("More expected {when}")
+    return format_html(sentence, when=_as_time(label, about="more"))
 
 
 def _shipping(window: Promise) -> str:
@@ -376,8 +445,8 @@ def _with_odds(odds: Odds | None) -> str:
 
 def _released(answer: Availability, *, with_shipping: bool) -> str:
     if answer.releases_at is None:
-        return _("The date will be announced.")
-    parts: list[str] = [format_html(_("Released {day}."), day=_day(answer.releases_at))]
+        return _release_day(answer)
+    parts: list[str] = [_release_day(answer)]
     if answer.opens_at is not None and answer.opens_at > timezone.now():
         parts.append(format_html(_("Pre-orders open {day}."), day=_day(answer.opens_at)))
     if with_shipping:
@@ -387,9 +456,16 @@ def _released(answer: Availability, *, with_shipping: bool) -> str:
     return format_html(" ".join(["{}"] * len(parts)), *parts)
 
 
-def _note_of(answer: Availability) -> str:
-    """What the shop's staff wrote about why it is away comes last, as they wrote it."""
-    notes = [_small_print(answer), *_quantity_rules(answer), answer.reason]
+def _release_day(answer: Availability) -> str:
+    if answer.releases_at is None:
+        return _("The date will be announced.")
+    return format_html(_("Released {day}."), day=_day(answer.releases_at))
+
+
+def _note_of(answer: Availability, payment: str) -> str:
+    """What it costs when comes first. What the shop's staff wrote about why it is away comes last, as they wrote it."""
+    is_ahead = answer.state in (State.BACKORDER, State.PREORDER)
+    notes = [payment if is_ahead else "", _small_print(answer), *_quantity_rules(answer), answer.reason]
     return format_html_join(" ", "{}", ((note,) for note in notes if note))
 
 

@@ -9,8 +9,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime, time
-from decimal import Decimal
+from datetime import date, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,31 +18,37 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.http import HttpRequest
 from django.template import Context
+from django.urls import NoReverseMatch, reverse
 from django.utils import timezone, translation
 from django.utils.safestring import SafeString, mark_safe
 
 from backorders.conf import conf
 from backorders.domain.availability import Availability, State
-from backorders.domain.windows import Promise, Window
-from backorders.domain.wording import babel_locale
+from backorders.domain.listings import end_of, legal_text, named_day, schema_word
+from backorders.domain.windows import Promise
 from backorders.errors import NotSellable
 from backorders.models import Subscription
 from backorders.queries.alternatives import alternatives_to
 from backorders.queries.availability import availability_for, shop_today
 from backorders.queries.backorders import Given, Place, history_of
-from backorders.queries.outbox import absolute
+from backorders.queries.listings import plain_price, released_before, web_address
 from backorders.queries.stock import titles_of
 from backorders.queries.subscriptions import subscriptions_of
 from backorders.services.subscriptions import MOST_CHOICES
-from backorders.shop import Described, Sellable, sellables
+from backorders.shop import Adapter, Described, Sellable, sellables
 from backorders.shop.customers import proven_address
+from backorders.storefront.arrivals import ATOM, JSON, title_of_feed
+from backorders.storefront.feeds import in_language, shop_language
 from backorders.storefront.forms import SubscribeForm
 from backorders.storefront.holds import holds_of
 from backorders.storefront.outcomes import anchor_of, outcome_for, without_outcome
 from backorders.storefront.wording import (
     button_of,
     invitation_of,
+    line_in_short,
     moment_in_words,
+    payment_of,
+    price_in_words,
     promise_as_time,
     promise_in_words,
     shown,
@@ -66,13 +71,31 @@ def backorder_badge(context: Context, product: Any) -> str:
 
 
 @register.simple_tag(takes_context=True)
-def backorder_status(context: Context, product: Any, quantity: int | None = None) -> str:
-    """Badge, date and small print, for the product page; with ``quantity``, the shorter form for a line of the cart."""
-    answer = _answer(context, product)
-    if answer is None:
+def backorder_status(
+    context: Context, product: Any, quantity: int | None = None, pay: str = "", deposit: str = ""
+) -> str:
+    """Badge, date and small print, for the product page; with ``quantity``, the shorter form for a line of the cart.
+
+    ``pay``: "now" or "when_it_ships"; ``deposit``: what is paid now, as the shop writes money. Said of what is ordered ahead.
+    """
+    answer, sellable = _answer(context, product), _identify(product)
+    if answer is None or sellable is None:
         return ""
-    values = {"shown": shown(answer, quantity=quantity), "availability": answer, "product": product}
+    values = {
+        "shown": shown(answer, quantity=quantity, payment=payment_of(pay, deposit=str(deposit or ""))),
+        "availability": answer,
+        "product": product,
+        "reference": sellable.reference,
+    }
     return _draw(context, "status", values)
+
+
+@register.simple_tag(takes_context=True)
+def backorder_line(context: Context, product: Any) -> str:
+    """The date alone, for each size or colour beside its name and badge. Nothing where there is none to say."""
+    answer = _answer(context, product)
+    line = "" if answer is None else line_in_short(answer)
+    return _draw(context, "line", {"line": line, "availability": answer}) if line else ""
 
 
 @register.simple_tag(takes_context=True)
@@ -103,17 +126,20 @@ def backorder_words(window: Promise) -> str:
 
 
 @register.simple_tag(takes_context=True)
-def backorder_promise(context: Context, window: Promise) -> str:
-    """The day we stand by, in words inside ``<time>``: "by Dec 8". For orders and mails; says so when there is no date."""
+def backorder_promise(context: Context, window: Promise, said_on: date | None = None) -> str:
+    """The day we stand by, in words inside ``<time>``: "by Dec 8". For orders and mails; says so when there is no date.
+
+    ``said_on``: the day on which it was given, for a date that is not in force any more.
+    """
     if not hasattr(window, "is_known"):
         return ""
-    return _draw(context, "window", {"window": window, "words": promise_as_time(window)})
+    return _draw(context, "window", {"window": window, "words": promise_as_time(window, said_on=said_on)})
 
 
 @register.filter("backorder_promise")
-def backorder_promised_words(window: Promise) -> str:
-    """The same as plain text: ``{{ place.window|backorder_promise }}``."""
-    return promise_in_words(window) if hasattr(window, "is_known") else ""
+def backorder_promised_words(window: Promise, said_on: date | None = None) -> str:
+    """The same as plain text: ``{{ place.window|backorder_promise }}``, ``{{ moved.before|backorder_promise:moved.said_on }}``."""
+    return promise_in_words(window, said_on=said_on) if hasattr(window, "is_known") else ""
 
 
 @register.filter
@@ -151,13 +177,7 @@ def _last_move(place: Place, given: Sequence[Given]) -> dict[str, Any] | None:
 @register.filter
 def backorder_price(described: Described) -> str:
     """A described product's price as its reader writes money, or an empty string."""
-    from babel.numbers import format_currency  # slow import: locale data stay unread until needed
-
-    price = getattr(described, "price", None)
-    if price is None:
-        return ""
-    locale = babel_locale(translation.get_language() or "en")
-    return str(format_currency(price, described.currency or conf.currency, locale=locale))
+    return price_in_words(described)
 
 
 @register.filter
@@ -189,10 +209,12 @@ def backorder_subscribe(
     next: str | None = None,
     form: Any = None,
     any_of: Iterable[Any] = (),
+    folded: bool = True,
 ) -> str:
     """The form "tell me when it is back", in place; nothing while the product can be bought or will never come back.
 
-    ``next`` is the local path to come back to (this page unless said otherwise). ``any_of``: products that may do as well,
+    Beside a button that orders it stands folded behind its heading, until something was typed, said or asked for;
+    ``folded=False`` keeps it open. ``next`` is the local path to come back to (this page unless said otherwise). ``any_of``: products that may do as well,
     its other colours say; those that one can wait for are offered. A customer whose address is proven presses one button;
     one who waits already is told so, and may leave.
     """
@@ -202,14 +224,16 @@ def backorder_subscribe(
     request = _request(context)
     user = getattr(request, "user", None)
     here = without_outcome(request.get_full_path()) if request is not None else ""
+    outcome, request_kept = outcome_for(request, sellable.reference), _request_of(user, sellable)
     values = {
         "product": product,
         "availability": answer,
         "reference": sellable.reference,
         "anchor": anchor_of(sellable.reference),
         "heading": invitation_of(answer),
-        "outcome": outcome_for(request, sellable.reference),
-        "request_kept": _request_of(user, sellable),
+        "outcome": outcome,
+        "request_kept": request_kept,
+        "is_folded": folded and answer.can_order and not (outcome or request_kept or form),
         "proven": proven_address(user),
         "email": form["email"].value() if form else _own_address(user),
         "wish": form or SubscribeForm(initial={"quantity": str(quantity or 1)}),
@@ -278,64 +302,108 @@ def backorder_alternatives(context: Context, product: Any, limit: int = 4) -> st
 
 # what machines read
 
-SCHEMA = {
-    State.IN_STOCK: "InStock",
-    State.LOW_STOCK: "LimitedAvailability",
-    State.BACKORDER: "BackOrder",
-    State.PREORDER: "PreOrder",
-    State.COMING_SOON: "OutOfStock",
-    State.OUT_OF_STOCK: "OutOfStock",
-    State.DISCONTINUED: "Discontinued",
-}
-"""https://schema.org/ItemAvailability. What is only announced cannot be ordered, so it is out of stock with a start."""
-
-_UNSAFE_IN_SCRIPT = {ord("<"): "\\u003C", ord(">"): "\\u003E", ord("&"): "\\u0026"}
+_UNSAFE_IN_SCRIPT = {ord(sign): f"\\u{ord(sign):04X}" for sign in "<>&\u2028\u2029"}
 
 
 @register.simple_tag(takes_context=True)
-def backorder_jsonld(context: Context, product: Any) -> str:
-    """A schema.org Product with its Offer, as a JSON-LD data block (no script: a strict CSP lets it be)."""
-    answer, sellable = _answer(context, product), _identify(product)
-    if answer is None or sellable is None:
+def backorder_jsonld(
+    context: Context, product: Any, variants: Iterable[Any] = (), name: str = "", group: Any = ""
+) -> str:
+    """A schema.org Product with its Offer, as a JSON-LD data block (no script: a strict CSP lets it be).
+
+    ``variants``: all sizes or colours that the page sells; each has an Offer of its own then, within one ProductGroup that
+    is called ``name`` (else as ``product`` is), with ``group`` as its id.
+    """
+    others = [other for other in variants if other != product and _identify(other) is not None]
+    if _answer(context, product) is None:
         return ""
-    described = sellable.adapter.describe([sellable.pk]).get(sellable.pk)
-    if described is None:
+    things = _schema_of(context, [product, *others])
+    if product not in things:
         return ""
-    data = json.dumps(_schema_of(described, answer), ensure_ascii=False).translate(_UNSAFE_IN_SCRIPT)
+    thing = things[product] if not others else _group_of(list(things.values()), name=name, group=group)
+    data = json.dumps({"@context": "https://schema.org"} | thing, ensure_ascii=False).translate(_UNSAFE_IN_SCRIPT)
     return _draw(context, "jsonld", {"json": mark_safe(data)})  # noqa: S308 - nothing can close the element
 
 
-def _schema_of(described: Described, answer: Availability) -> dict[str, Any]:
-    url = absolute(described.url)
-    offer: dict[str, Any] = {
+def _schema_of(context: Context, products: list[Any]) -> dict[Any, dict[str, Any]]:
+    """A Product for each that the shop can describe, in their order (one query a model, one more where there are pre-orders)."""
+    memory = _memory(context)
+    memory.update(availability_for([each for each in products if each not in memory], holds=_holds(context)))
+    named = dict(zip(products, sellables.identify_many(products), strict=True))
+    released = released_before([named[each] for each in products if memory[each].state is State.PREORDER])
+    described = _described_by_sellable(named.values())
+    return {
+        product: _thing(described[sellable], memory[product], was_released=sellable in released)
+        for product, sellable in named.items()
+        if sellable in described
+    }
+
+
+def _described_by_sellable(named: Iterable[Sellable]) -> dict[Sellable, Described]:
+    by_adapter: dict[Adapter, dict[Any, Sellable]] = {}
+    for sellable in named:
+        by_adapter.setdefault(sellable.adapter, {})[sellable.pk] = sellable
+    return {
+        by_key[pk]: described
+        for adapter, by_key in by_adapter.items()
+        for pk, described in adapter.describe(list(by_key)).items()
+        if pk in by_key
+    }
+
+
+def _group_of(things: list[dict[str, Any]], *, name: str, group: Any) -> dict[str, Any]:
+    told = {
+        "@type": "ProductGroup",
+        "name": legal_text(str(name)) or things[0].get("name", ""),
+        "productGroupID": legal_text(str(group)),
+        "hasVariant": things,
+    }
+    return _said(told)
+
+
+def _thing(described: Described, answer: Availability, *, was_released: bool) -> dict[str, Any]:
+    url, price = web_address(described.url), plain_price(described)
+    offer = {
         "@type": "Offer",
         "url": url,
-        "availability": f"https://schema.org/{SCHEMA[answer.state]}",
+        "availability": f"https://schema.org/{schema_word(answer, was_released=was_released)}",
         "availabilityStarts": _starts(answer),
-        "price": _plain(described.price),
-        "priceCurrency": (described.currency or conf.currency) if described.price is not None else "",
+        "price": price,
+        "priceCurrency": (described.currency or conf.currency) if price else "",
     }
     thing = {
-        "@context": "https://schema.org",
         "@type": "Product",
         "@id": f"{url}#product" if url else "",
-        "name": described.title,
-        "sku": described.sku,
-        "image": absolute(described.image),
-        "offers": {name: value for name, value in offer.items() if value},
+        "name": legal_text(described.title),
+        "sku": legal_text(described.sku),
+        "image": web_address(described.image),
+        "offers": _said(offer),
     }
-    return {name: value for name, value in thing.items() if value}
+    return _said(thing)
+
+
+def _said(told: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in told.items() if value}
 
 
 def _starts(answer: Availability) -> str:
-    """The upper end of the window: feeds want one date with a zone, and this is the one we stand by."""
-    if answer.for_sale or not isinstance(answer.window, Window):
+    """The day that the page names, as an instant with its zone; the merchant feed says the same one."""
+    day = named_day(answer, today=shop_today(timezone.now()))
+    return end_of(day, timezone.get_default_timezone()).isoformat() if day else ""
+
+
+@register.simple_tag(takes_context=True)
+def backorder_feeds(context: Context) -> str:
+    """The links by which feed readers find what came back, for the ``<head>``; nothing where ``backorders.feed_urls`` is not included."""
+    language = translation.get_language() or shop_language()
+    try:
+        feeds = [(kind, in_language(reverse(f"backorders_feeds:{name}"), language)) for name, kind in _FEEDS.items()]
+    except NoReverseMatch:
         return ""
-    return datetime.combine(answer.window.latest, time.min, timezone.get_default_timezone()).isoformat()
+    return _draw(context, "feeds", {"feeds": feeds, "title": title_of_feed()})
 
 
-def _plain(price: Decimal | None) -> str:
-    return "" if price is None else f"{price:f}"
+_FEEDS = {"arrivals-atom": ATOM, "arrivals-json": JSON}
 
 
 # asking once

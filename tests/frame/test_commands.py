@@ -9,7 +9,7 @@ from celery import current_app
 from django.core.management import call_command
 from django.utils import timezone
 
-from backorders.models import Backorder, Restock, StockItem
+from backorders.models import Backorder, OutgoingMail, Restock, StockItem
 from backorders.queries.availability import shop_today
 from backorders.schedule import beat_schedule, intervals
 from backorders.services.backorders import place_backorder
@@ -106,7 +106,15 @@ def test_the_worker_without_a_broker_runs_every_job(outbox):
     assert "deliver_due_mail: 1 sent\n" in out.getvalue()
 
 
-EVERY_JOB = ["sweep_stock", "release_waves", "tell_whole_orders", "deliver_due_mail", "refresh_forecasts", "tidy"]
+EVERY_JOB = [
+    "sweep_stock",
+    "release_waves",
+    "tell_whole_orders",
+    "tell_releases",
+    "deliver_due_mail",
+    "refresh_forecasts",
+    "tidy",
+]
 
 
 def test_the_worker_says_of_every_job_what_it_did():
@@ -122,6 +130,16 @@ def test_the_worker_tells_whole_orders_in_the_round_in_which_they_are_complete(o
     Product.objects.update(stock=2)
     call_command("backorders_worker", once=True, stdout=io.StringIO())
     assert outbox[-1].subject == f"Your order is here: {mug.name}"
+
+
+def test_the_worker_announces_a_release_once():
+    mug = ProductFactory(stock=0)
+    set_selling_policy(product=mug, policy="preorder", releases_at=timezone.now() + dt.timedelta(days=1))
+    place_backorder(product=mug, quantity=1, reference="A-1", email="ana@example.com")
+    StockItem.objects.update(releases_at=timezone.now() - dt.timedelta(hours=1))
+    for _ in range(2):
+        call_command("backorders_worker", once=True, stdout=io.StringIO())
+    assert OutgoingMail.objects.filter(kind="preorder_released").count() == 1
 
 
 def test_the_worker_gives_a_new_date_to_whoever_waits_past_the_old_one():

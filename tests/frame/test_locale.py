@@ -72,13 +72,13 @@ from backorders.models import (
 from backorders.queries.availability import shop_today
 from backorders.queries.backorders import places_of
 from backorders.queries.subscriptions import Due, Standing
-from backorders.services.backorders import place_backorder, tell_whole_orders
+from backorders.services.backorders import cancel_backorder, place_backorder, tell_releases, tell_whole_orders
 from backorders.services.checkout import Line, check_out
 from backorders.services.locks import anchor_of
 from backorders.services.outbox import drain
 from backorders.services.stock import sweep_stock
 from backorders.services.subscriptions import MOST_CHOICES, subscribe, tidy_subscriptions
-from backorders.services.supply import expect_delivery, move_delivery, receive_delivery
+from backorders.services.supply import cancel_delivery, expect_delivery, move_delivery, receive_delivery
 from backorders.services.terms import set_selling_policy
 from backorders.services.waves import release_waves
 from backorders.storefront.outcomes import carrying
@@ -86,6 +86,7 @@ from backorders.storefront.wording import (
     FAR_BACK,
     button_of,
     invitation_of,
+    payment_of,
     promise_in_words,
     shown,
     standing_in_words,
@@ -94,7 +95,7 @@ from backorders.storefront.wording import (
 from tests.factories import CustomerFactory, ProductFactory, token_for, waiting_for
 from tests.hosts.models import Poster, Product
 
-pytestmark = pytest.mark.xdist_group("locale")  # they share what was read of the sources
+pytestmark = [pytest.mark.any_database, pytest.mark.xdist_group("locale")]  # they share what was read of the sources
 
 PACKAGE = Path(backorders.__file__).parent
 LANGUAGES = {"ar": "العربية", "de": "Deutsch", "es": "español", "fr": "français", "nl": "Nederlands"}
@@ -405,6 +406,8 @@ def answers():
         yield Availability(State.BACKORDER, none, five, window)
         yield Availability(State.IN_STOCK, two, five, window)
         yield Availability(State.OUT_OF_STOCK, none, none, window)
+        yield Availability(State.OUT_OF_STOCK, none, none, window, is_full=True)
+        yield Availability(State.LOW_STOCK, two, more=window)
         yield Availability(State.PREORDER, none, five, window, None, later)
         yield Availability(State.BACKORDER, none, five, window, terms=Terms(policy=Policy.MADE_TO_ORDER))
     rules = Terms(order_minimum=4, order_maximum=Units(50), customer_limit=Units(60))
@@ -416,6 +419,7 @@ def answers():
 
 def words():
     """What the tags say of every availability, with and without a quantity."""
+    yield from (payment_of("now"), payment_of("when_it_ships"), payment_of("", deposit="10"))
     for answer in answers():
         for quantity in (None, 3, 99):
             said = shown(answer, quantity=quantity)
@@ -465,7 +469,8 @@ def tags():
     waiting_for(mug, customer=anna, email=anna.email)
     yield from _boxes(mug, anna, path)
     yield draw(
-        "{% backorder_badge p %}{% backorder_status p %}{% backorder_alternatives p %}{% backorder_jsonld p %}"
+        "{% backorder_badge p %}{% backorder_line p %}{% backorder_status p %}{% backorder_alternatives p %}{% backorder_jsonld p %}"
+        "{% backorder_feeds %}"
         "{% backorder_button_label p %}{% backorder_window w %}{% backorder_promise w %}",
         p=mug,
         w=Window(earliest=in_days(4), latest=in_days(8)),
@@ -598,6 +603,49 @@ def dropped(people=1, units=1, **fields):
     return mug, rows
 
 
+def lives_of_orders(reader):
+    """A date at last, a later one, an earlier one, none; units cancelled while the rest waits, or is here; a release."""
+    ago = {"now": timezone.now() - dt.timedelta(minutes=30)}
+    with_all = {**settings.BACKORDERS, "MAIL_CALENDAR": True, "ORDER_URL": "/orders/{order}/"}
+    with override_settings(BACKORDERS=with_all):
+        mug = on_shelf(policy="backorder")
+        line = place_backorder(product=mug, quantity=3, reference="A-1/1", order_reference="L", **reader)
+        drain(seconds=5)
+        delivery = expect_delivery(product=mug, quantity=3, earliest=in_days(4), latest=in_days(8), **ago)
+        drain(seconds=5)
+        later = {"earliest": in_days(18), "latest": in_days(20)}
+        move_delivery(delivery_id=delivery.id, **later, reason=TITLE, **ago)
+        drain(seconds=5)
+        cancel_delivery(delivery_id=delivery.id, **ago)
+        delivery = expect_delivery(product=mug, quantity=3, earliest=in_days(9), latest=in_days(12), **ago)
+        drain(seconds=5)
+        cancel_backorder(backorder_id=line.id, quantity=1)
+        drain(seconds=5)
+        receive_delivery(delivery_id=delivery.id, quantity=1)
+        cancel_delivery(delivery_id=delivery.id, **ago)
+        drain(seconds=5)
+        cancel_backorder(backorder_id=line.id, quantity=1)
+        drain(seconds=5)
+        cancel_backorder(backorder_id=line.id)
+        release(reader, ago)
+
+
+def release(reader, ago):
+    """One pre-order waits for its goods, the other for the rest of its order."""
+    album, single, mug = on_shelf(), on_shelf(), on_shelf(policy="backorder")
+    preorders = StockItem.objects.filter(id__in=[anchor_of(album).id, anchor_of(single).id])
+    preorders.update(policy="preorder", releases_at=timezone.now() + dt.timedelta(days=2))
+    place_backorder(product=album, quantity=2, reference="A-1/1", **reader)
+    for product in (single, mug):
+        whole = {"fill": "whole_order", "order_reference": "W"}
+        place_backorder(product=product, quantity=1, reference="A-1/1", **whole, **reader)
+    preorders.update(releases_at=timezone.now() - dt.timedelta(hours=1))
+    Product.objects.filter(pk=single.pk).update(stock=1)
+    sweep_stock()
+    tell_releases(**ago)
+    drain(seconds=5)
+
+
 def mails(language):
     """Every kind of mail, with each of its branches."""
     reader = {"email": "ana@example.com", "language": language}
@@ -625,6 +673,7 @@ def mails(language):
         tell_whole_orders()
         drain(seconds=5)
 
+    lives_of_orders(reader)
     back = on_shelf()
     waiting_for(back, language=language)
     Product.objects.filter(pk=back.pk).update(stock=3)
@@ -637,12 +686,29 @@ def mails(language):
     dropped(language=language)
     dropped(units=2, quantity=2, language=language)
     drain(seconds=5)
+    come_back_together(language)
+    drain(seconds=5)
     end_in_vain(language)
     drain(seconds=5)
     with translation.override(language):  # one mail for two requests
         several = {"products": [1, 2], "product": {"title": TITLE}}
         subject = Template('{% include "backorders/mail/confirm_subscription_subject.txt" %}').render(Context(several))
     return list(mail.outbox), subject
+
+
+def come_back_together(language):
+    """Two and three products in one mail, put aside for its reader and not."""
+    for hold_for, products in itertools.product((None, dt.timedelta(hours=4)), (2, 3)):
+        wanted = [on_shelf(name=name) for name in (TITLE, OTHER, TITLE)[:products]]
+        reader = f"both{wanted[0].pk}@example.com"
+        for product in wanted:
+            waiting_for(product, language=language, email=reader, email_key=reader)
+        Product.objects.filter(pk__in=[product.pk for product in wanted]).update(stock=3)
+        with with_setting("HOLD_FOR", hold_for):
+            sweep_stock()
+            release_waves()
+        bundled = OutgoingMail.objects.filter(subscription__email_key=reader).exclude(bundle=None)
+        assert bundled.count() == products
 
 
 def end_in_vain(language):
@@ -688,11 +754,17 @@ def everything(language):
     said.append(subject)
     for message in messages:
         said += [message.subject, *_paragraphs(message.body), *texts_of(message.alternatives[0][0])]
+        said += [title for _, file, _ in message.attachments for title in _titles(file)]
     return said
 
 
 def _paragraphs(body):
     return [" ".join(part.split("\n")) for part in re.split(r"\n\n", body)] + body.split("\n")
+
+
+def _titles(file):
+    """What a reader's calendar shows of a day: its long line stands in pieces."""
+    return re.findall(r"^SUMMARY:(.*)$", file.replace("\r\n ", "").replace("\r\n", "\n"), re.M)
 
 
 @cache

@@ -14,7 +14,7 @@ from backorders.services.locks import anchor_of
 from tests.conftest import NOW
 from tests.factories import ProductFactory
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 
 
 def prove(*what, **options):

@@ -11,6 +11,7 @@ import pytest
 from django.test import override_settings
 from django.utils import timezone
 
+from backorders.conf import conf
 from backorders.domain.outbox import BREAKS_AFTER, MailState, Outcome, pause_of_all, refill
 from backorders.models import MailLane, OutgoingMail
 from backorders.queries.outbox import held_up
@@ -94,7 +95,8 @@ def test_a_server_that_wants_less_is_given_less(server, now, answer):
     server.to_all = ["250 taken", answer]
     drain(seconds=5)
 
-    assert states() == [(MailState.QUEUED, 0)] * 4 + [(MailState.SENT, 1)]
+    beside_it = conf.mail_connections - 1
+    assert states() == [(MailState.QUEUED, 0)] * (4 - beside_it) + [(MailState.SENT, 1)] * (1 + beside_it)
     assert 50 * SECOND < held_up().until - timezone.now() <= 60 * SECOND
 
 

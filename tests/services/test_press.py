@@ -14,7 +14,8 @@ from backorders.domain.tokens import new_token
 from backorders.models import OutgoingMail, Subscription
 from backorders.queries.outbox import DOORS, facts_for, message_for
 from backorders.services.outbox import drain
-from backorders.services.press import Press, Printed, _is_same, _undated, serialised
+from backorders.services.press import Press, _is_same, _undated
+from backorders.services.wire import Printed, serialised, stuffed
 from tests.mailserver import mail_server, mail_settings
 from tests.services.test_outbox import queue_wave
 
@@ -54,7 +55,11 @@ def press_all(mails, facts):
     press = Press()
     for mail in mails:
         own = tokens()
-        yield press.write(mail, facts, own, in_bytes=True), serialised(message_for(mail, facts, tokens=own)), mail
+        yield (
+            press.write(mail, facts, own, in_bytes=True),
+            stuffed(serialised(message_for(mail, facts, tokens=own))),
+            mail,
+        )
 
 
 def templates(settings, folder, **texts):

@@ -57,7 +57,7 @@ def test_queued_mails_are_cancelled_requests_end_and_no_address_is_left(outbox):
     drain(seconds=5)
 
     assert (done.requests_closed, done.requests_forgotten, done.backorders_forgotten) == (2, 2, 1)
-    assert (done.mails_cancelled, done.kept, outbox) == (3, (), [])
+    assert (done.mails_cancelled, done.kept, outbox) == (4, (), [])
     assert ANA not in everything()
     assert Subscription.objects.get(id=row.id).closed_because == "left"
 
@@ -125,17 +125,21 @@ def test_an_address_that_never_bounced_leaves_no_hash():
     assert SuppressedAddress.objects.count() == 0
 
 
+def states():
+    return list(OutgoingMail.objects.values_list("state", flat=True))
+
+
 def test_a_mail_that_is_being_sent_is_past_cancelling_and_keeps_its_order():
     cancel_backorder(backorder_id=order(a_mug(), 1, "A-1", email=ANA).id, now=NOW)
     token = uuid.uuid4()
     OutgoingMail.objects.update(state="sending", attempts=1, lease_token=token)
     MailClaim.objects.create(token=token, leased_until=timezone.now() + DAY)
     [kept] = forget_customer(email=ANA, now=NOW).kept
-    assert (kept.references, OutgoingMail.objects.get().state) == (("A-1",), "sending")
+    assert (kept.references, states()) == (("A-1",), ["sending", "sending"])
 
     MailClaim.objects.update(leased_until=timezone.now() - DAY)
     assert forget_customer(email=ANA, now=NOW).kept == ()
-    assert (OutgoingMail.objects.get().state, line("A-1").email) == ("cancelled", "")
+    assert (states(), line("A-1").email) == (["cancelled", "cancelled"], "")
 
 
 def test_what_tidy_had_hashed_is_forgotten_as_well():

@@ -124,7 +124,7 @@ def test_a_given_up_mail_of_a_blanked_order_cannot_be_sent_to_nobody(settings):
     OutgoingMail.objects.update(state=MailState.DEAD, note="550 <a@example.com> unknown", provider_id="x")
     tidy(now=LATER)
 
-    assert OutgoingMail.objects.values_list("state", "note", "provider_id").get() == ("cancelled", "", "")
+    assert set(OutgoingMail.objects.values_list("state", "note", "provider_id")) == {("cancelled", "", "")}
 
 
 def test_a_mail_of_yesterday_stays():
@@ -147,7 +147,7 @@ def test_an_open_backorder_is_a_contract_however_old():
     tidy(now=LATER)
 
     assert [line(name).email for name in ("waits", "ready")] == ["waits@example.com", "ready@example.com"]
-    assert OutgoingMail.objects.count() == 3
+    assert OutgoingMail.objects.count() == 4  # two orders taken, one date that was found, one that came in
 
 
 def test_a_shipped_or_cancelled_backorder_loses_its_person_after_two_years():
@@ -175,8 +175,9 @@ def test_a_closed_line_stays_with_its_order_while_another_line_is_open():
     OutgoingMail.objects.update(state=MailState.SENT)
     tidy(now=LATER)
 
-    assert (line("A-1").email, OutgoingMail.objects.count()) == ("ana@example.com", 2)
+    assert (line("A-1").email, OutgoingMail.objects.count()) == ("ana@example.com", 3)
     cancel_backorder(backorder_id=line("A-2").id, now=NOW)
+    OutgoingMail.objects.update(state=MailState.SENT)
     tidy(now=LATER)
     assert [line("A-1").email, line("A-2").email] == ["", ""]
     assert OutgoingMail.objects.count() == 0

@@ -18,9 +18,10 @@ from backorders.models import Hold, OutgoingMail, Subscription
 from backorders.queries.outbox import facts_for, message_for
 from backorders.services.checkout import Line, check_out
 from backorders.services.outbox import drain
-from backorders.services.press import Press, Printed
+from backorders.services.press import Press
 from backorders.services.stock import sweep_stock
 from backorders.services.waves import release_waves
+from backorders.services.wire import Printed
 from backorders.storefront.holds import holds_of, keep_hold, without_hold
 from backorders.storefront.wording import moment_in_words
 from tests.factories import ProductFactory, token_for, waiting_for

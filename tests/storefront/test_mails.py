@@ -6,20 +6,26 @@ from html.parser import HTMLParser
 
 import pytest
 from django.core import mail
-from django.db import connection
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone, translation
 
 from backorders.models import Backorder, OutgoingMail, StockItem
 from backorders.queries.availability import shop_today
 from backorders.queries.outbox import facts_for
-from backorders.services.backorders import cancel_backorder, place_backorder, ship_backorder, tell_whole_orders
+from backorders.services.backorders import (
+    cancel_backorder,
+    place_backorder,
+    ship_backorder,
+    tell_releases,
+    tell_whole_orders,
+)
 from backorders.services.checkout import Line, check_out
 from backorders.services.locks import anchor_of
 from backorders.services.outbox import drain
 from backorders.services.stock import sweep_stock
 from backorders.services.subscriptions import subscribe
-from backorders.services.supply import expect_delivery, receive_delivery, undo_receipt
+from backorders.services.supply import expect_delivery, move_delivery, receive_delivery, undo_receipt
 from backorders.services.terms import set_selling_policy
 from backorders.services.waves import release_waves
 from tests.factories import ProductFactory, waiting_for
@@ -80,7 +86,39 @@ def arrival_mail(language="", quantity=2, units=5):
     return sent()
 
 
-KINDS = {"confirm": confirm_mail, "return": return_mail, "order": order_mail, "arrival": arrival_mail}
+def moved_mail(language=""):
+    mug, delivery = mug_on_order()
+    place_backorder(product=mug, quantity=2, reference="A-1/1", email="ana@example.com", language=language)
+    later = {"earliest": in_days(14), "latest": in_days(15), "now": timezone.now() - dt.timedelta(minutes=30)}
+    move_delivery(delivery_id=delivery.id, **later, reason="A strike <b>in</b> the port")
+    return sent()
+
+
+def release_mail(language=""):
+    mug, _ = mug_on_order(policy="preorder", releases_at=timezone.now() + dt.timedelta(days=3))
+    place_backorder(product=mug, quantity=2, reference="A-1/1", email="ana@example.com", language=language)
+    drain(seconds=5)
+    StockItem.objects.update(releases_at=timezone.now() - dt.timedelta(hours=1))
+    tell_releases(now=timezone.now() - dt.timedelta(minutes=10))
+    return sent()
+
+
+def cancelled_mail(language="", quantity=2, **fields):
+    mug, _ = mug_on_order()
+    line = place_backorder(product=mug, quantity=2, reference="A-1/1", email="ana@example.com", language=language)
+    cancel_backorder(backorder_id=line.id, quantity=quantity)
+    return sent()
+
+
+KINDS = {
+    "confirm": confirm_mail,
+    "return": return_mail,
+    "order": order_mail,
+    "moved": moved_mail,
+    "release": release_mail,
+    "arrival": arrival_mail,
+    "cancelled": cancelled_mail,
+}
 
 
 @pytest.fixture(params=KINDS)
@@ -139,6 +177,17 @@ def test_arabic_mails_run_from_right_to_left(write):
 
 def test_no_text_part_has_gaps_where_something_was_left_out(write):
     assert "\n\n\n" not in write().body
+
+
+def test_a_link_to_the_order_leaves_no_gap_either_and_stands_in_both_parts(settings):
+    settings.BACKORDERS = {**settings.BACKORDERS, "ORDER_URL": "/o/{line}/"}
+    for write_one in (order_mail, moved_mail, release_mail, arrival_mail, cancelled_mail):
+        with transaction.atomic():
+            message = write_one()
+            transaction.set_rollback(True)
+        assert "\n\n\n" not in message.body
+        assert "\nhttps://shop.example/o/A-1%2F1/\n" in message.body
+        assert 'href="https://shop.example/o/A-1%2F1/"' in html_of(message)
 
 
 def test_the_confirmation_names_its_sender_and_sells_nothing(outbox):
@@ -285,6 +334,11 @@ def together(quantity=2, others=1, **order):
     return products
 
 
+def arrivals():
+    """What was written about goods that came, among news of dates and of what was cancelled."""
+    return [message for message in mail.outbox if message.subject.startswith("Your order is here")]
+
+
 def arrives(product, units=2):
     Product.objects.filter(pk=product.pk).update(stock=units)
     sweep_stock()
@@ -310,7 +364,7 @@ def test_a_line_that_was_cancelled_is_not_among_those_that_came():
     mug, cup = together()
     cancel_backorder(backorder_id=Backorder.objects.get(reference="R-1/1").id)
     arrives(cup)
-    [message] = mail.outbox
+    [message] = arrivals()
 
     assert message.subject == f"Your order is here: {cup.name}"
     assert "Order line: R-1/2" in message.body and TITLE not in message.body
@@ -334,7 +388,7 @@ def test_an_order_of_which_something_was_taken_back_is_not_announced():
     undo_receipt(delivery_id=delivery.id)
     drain(seconds=5)
     told = OutgoingMail.objects.get(kind="backorder_filled")
-    assert (told.state, told.note, mail.outbox) == ("cancelled", "not all of the order is here any more", [])
+    assert (told.state, told.note, arrivals()) == ("cancelled", "not all of the order is here any more", [])
 
     receive_delivery(delivery_id=delivery.id)
     tell_whole_orders()
@@ -350,7 +404,7 @@ def test_another_customers_order_of_the_same_name_is_another_order():
     arrives(cup, 4)
 
     by_reader = {message.to[0]: message.body for message in mail.outbox}
-    assert "X-1/1" not in by_reader["ana@example.com"] and "R-1/" not in by_reader["bob@example.com"]
+    assert "X-1/1" not in by_reader["ana@example.com"] and "line: R-1/" not in by_reader["bob@example.com"]
 
 
 def test_an_order_that_gave_up_what_was_taken_back_stops_no_other_orders():
@@ -364,7 +418,7 @@ def test_an_order_that_gave_up_what_was_taken_back_stops_no_other_orders():
     tell_whole_orders()
     drain(seconds=5)
 
-    [message] = mail.outbox
+    [message] = arrivals()
     assert f"1 × {TITLE}" in message.body
 
 

@@ -186,6 +186,78 @@ def test_a_line_of_the_basket_that_asks_for_too_many_says_how_many_there_are():
     assert "Only 2 available" in draw("{% backorder_status p quantity=5 %}", p=make(2))
 
 
+def test_a_low_shelf_names_the_delivery_that_was_announced_and_nothing_else():
+    assert "More expected " in draw("{% backorder_status p %}", p=make(2, arrives=(4, 8)))
+    assert "More expected" not in draw("{% backorder_status p %}", p=make(2, policy="backorder", lead_days=9))
+    assert "bo-line" not in draw("{% backorder_status p %}", p=late(make(2)))
+
+
+def test_a_queue_that_is_full_says_so_and_still_offers_a_mail():
+    product = make(policy="backorder", backorder_limit=2, arrives=(4, 8))
+    place_backorder(product=product, quantity=2, email="a@example.com", reference="R-1")
+    status = draw("{% backorder_status p %}", p=product)
+
+    assert "<span>All reserved</span>" in status
+    assert "All that can be ordered ahead is taken. Expected back <time" in status
+    assert 'name="email"' in draw("{% backorder_subscribe p %}", p=product)
+
+
+def test_a_late_delivery_of_what_cannot_be_ordered_is_on_its_badge():
+    assert "<span>Out of stock, delayed</span>" in draw("{% backorder_badge p %}", p=late(make()))
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ('pay="now"', "You pay now, and it ships later."),
+        ('pay="when_it_ships"', "You pay nothing now, only when it ships."),
+        ('deposit="€ 10"', "You pay € 10 now, and the rest when it ships."),
+        ('deposit="<b>"', "You pay &lt;b&gt; now, and the rest when it ships."),
+    ],
+)
+def test_money_is_said_first_in_the_small_print_of_what_is_ordered_ahead(options, sentence):
+    product = make(policy="backorder")
+    assert f'<p class="bo-note">{sentence} Orders are' in draw("{% backorder_status p " + options + " %}", p=product)
+
+
+@pytest.mark.parametrize("options", ["", 'pay="someday"', 'pay=""', "deposit=None"])
+def test_where_the_shop_says_nothing_of_money_neither_do_we(options):
+    assert "You pay" not in draw("{% backorder_status p " + options + " %}", p=make(policy="backorder"))
+
+
+def test_money_is_no_matter_while_it_is_on_the_shelf_or_cannot_be_ordered():
+    for product in (make(9), make()):
+        assert "You pay" not in draw('{% backorder_status p pay="now" %}', p=product)
+
+
+SHORT = {
+    "in stock": (lambda: make(9), ""),
+    "low": (lambda: make(2, arrives=(4, 8)), "More expected "),
+    "backorder": (lambda: make(policy="backorder", arrives=(4, 8)), "Ships "),
+    "made to order": (lambda: make(policy="made_to_order", lead_days=9), "Expected to ship "),
+    "announced": (lambda: make(releases_at=timezone.now() + dt.timedelta(days=40)), "Released "),
+    "back some day": (lambda: make(arrives=(4, 8)), "Expected back "),
+    "no date": (lambda: make(), "We do not know yet when it comes back."),
+    "delayed": (lambda: late(make()), ""),
+    "no longer made": (lambda: make(is_discontinued=True), ""),
+}
+
+
+@pytest.mark.parametrize("name", SHORT)
+def test_a_size_beside_its_badge_says_no_more_than_its_date(name):
+    build, begin = SHORT[name]
+    line = draw("{% backorder_line p %}", p=build())
+    words = line.partition(">")[2]
+    assert words.startswith(begin) if begin else line == ""
+
+
+def test_the_form_is_folded_beside_a_button_that_orders_and_open_where_it_is_the_only_way_on():
+    backordered, gone = make(policy="backorder"), make()
+    assert '<details class="bo-fold"><summary><h2' in draw("{% backorder_subscribe p %}", p=backordered)
+    assert "bo-fold" not in draw("{% backorder_subscribe p folded=False %}", p=backordered)
+    assert "bo-fold" not in draw("{% backorder_subscribe p %}", p=gone)
+
+
 def test_titles_are_escaped_even_where_the_page_has_turned_escaping_off():
     ProductFactory(name="<b>Cup</b>", stock=3, category="mugs")
     product = ProductFactory(name="Mug", category="mugs")
@@ -472,6 +544,15 @@ def test_a_template_can_read_the_terms():
 
 
 # asking once
+
+
+def test_after_a_prefetch_everything_a_list_says_of_its_products_costs_no_query(django_assert_num_queries):
+    products = [make(2, arrives=(4, 8)), make(policy="backorder", arrives=(4, 8)), make()]
+    draw("{% backorder_badge p %}", p=products[0])  # content types are read once per process
+    tags = "{% for p in ps %}{% backorder_badge p %}{% backorder_line p %}{% backorder_status p %}{% backorder_button_label p %}{% endfor %}"
+    with django_assert_num_queries(1):
+        html = draw("{% backorder_prefetch ps %}" + tags, request_from(), ps=products)
+    assert html.count("bo-status") == 3
 
 
 def test_after_a_prefetch_the_badges_of_a_list_cost_no_query(django_assert_num_queries):
