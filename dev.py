@@ -75,6 +75,9 @@ BROUGHT_ALSO_BY = {
 # Two processes, because a run has two databases' worth of work and a small machine has two cores.
 PYTEST_OPTIONS = ("-n", "2", "--dist", "loadgroup")
 
+# A file stays in one of two browsers: pages that are opened once serve all its tests.
+BROWSER_OPTIONS = ("-n", "2", "--dist", "loadfile")
+
 # Twice that: most of a fault is waiting for what was broken to come back.
 FAULT_OPTIONS = ("-n", "4")
 
@@ -1056,11 +1059,14 @@ def browser(options: argparse.Namespace) -> int:
     chromium = find_chromium()
     environment = prepare("browser")
     os.environ.pop("DATABASE_URL", None)  # the shop that is opened here is gone afterwards
+    SCREENSHOTS.mkdir(exist_ok=True)
+    for old in SCREENSHOTS.glob("*.png"):
+        old.unlink()
     with temporary_folder() as folder, Crew(folder / "logs") as crew:
         shop = open_shop(crew, environment, options, port=free_port(), data=folder)
         seen = {"BROWSER_SHOP": shop.address, "BACKORDERS_CHROMIUM": chromium, "BROWSER_SCREENSHOTS": str(SCREENSHOTS)}
         finished = run(
-            [environment.python, "-m", "pytest", "tests/browser", "-p", "no:cacheprovider", *options.pytest],
+            [environment.python, "-m", "pytest", "tests/browser", "-p", "no:cacheprovider", *BROWSER_OPTIONS, *options.pytest],
             env=without(os.environ, "DJANGO_SETTINGS_MODULE", "CELERY_BROKER_URL") | seen,
             limit=SECONDS_PER_BROWSER_PASS,
             stop_signal=signal.SIGINT,

@@ -41,7 +41,8 @@ def celery_settings(broker_url: str = "") -> dict[str, Any]:
 
     They hold for all tasks of the app, so look through them if it has others. A task is acknowledged when it is done, and
     given to another worker when its own was killed; one at a time is fetched; a worker that has to stop hands back what it
-    does not finish in ten seconds; messages are JSON. For Redis: what a killed worker had is given out again after ten
+    does not finish in ten seconds; one that found its broker again fetches as many as before (else threads of a worker may
+    wait for each other on the connection, for ever); messages are JSON. For Redis: what a killed worker had is given out again after ten
     minutes, in one scan and not in ten. The values and why: docs/mail.md.
     """
     settings: dict[str, Any] = {
@@ -49,6 +50,7 @@ def celery_settings(broker_url: str = "") -> dict[str, Any]:
         "task_reject_on_worker_lost": True,
         "worker_prefetch_multiplier": 1,
         "worker_soft_shutdown_timeout": 10.0,
+        "worker_enable_prefetch_count_reduction": False,
         "task_serializer": "json",
         "accept_content": ["json"],
     }
