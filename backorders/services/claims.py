@@ -67,8 +67,8 @@ def claim(limit: int) -> list[OutgoingMail]:
 
     Every later write carries the token: who wakes late, after the lease, writes nothing.
     """
-    recover()
     token, clock = uuid.uuid4(), database_now()
+    recover(clock)
     due = OutgoingMail.objects.filter(is_due(clock)).order_by("priority", "due_at", "id")
     with transaction.atomic():
         # SQLite has no row locks; there the single statement is enough.
@@ -169,12 +169,13 @@ def abandon(token: uuid.UUID) -> None:
     MailClaim.objects.filter(token=token).update(leased_until=database_now())
 
 
-def recover() -> int:
+def recover(clock: datetime | None = None) -> int:
     """This will settle the mails of processes that died, by how far they had come. Returns how many mails that was."""
-    if not MailClaim.objects.filter(leased_until__lte=database_now()).exists():
+    over = MailClaim.objects.filter(leased_until__lte=clock or database_now())
+    if not over.exists():
         return 0
     with transaction.atomic():
-        over = MailClaim.objects.filter(leased_until__lte=database_now()).select_for_update(skip_locked=True)
+        over = over.select_for_update(skip_locked=True)
         return sum(_recover(left) for left in over)
 
 

@@ -79,11 +79,13 @@ def open_gate(wanted: int) -> Gate:
     return Gate(room=room, opens_in=opens_in, failures=lane.failures if lane is not None else 0)
 
 
-@transaction.atomic
 def take(name: str, wanted: int, *, rate: float | None) -> tuple[int, float | None]:
     """This will take up to ``wanted`` mails off the pace of a lane: how many, and in how many seconds there is more if that is too few."""
-    if rate is None:
-        return wanted, None
+    return (wanted, None) if rate is None else _take(name, wanted, rate)
+
+
+@transaction.atomic
+def _take(name: str, wanted: int, rate: float) -> tuple[int, float | None]:
     lane, _ = MailLane.objects.get_or_create(name=name)
     lane = MailLane.objects.select_for_update(of=("self",)).get(id=lane.id)
     clock = database_now()

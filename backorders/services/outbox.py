@@ -391,7 +391,7 @@ def drain(
 ) -> Delivered:
     """This will deliver batch after batch until nothing is due, ``seconds`` have passed, or mail is held up for longer.
 
-    ``between``: what else has to happen now and then; called before each batch, which takes half a second.
+    ``between``: what else has to happen now and then; called before each batch but the first, which takes half a second.
     """
     whole, end = Delivered(), time.monotonic() + seconds
 
@@ -400,16 +400,16 @@ def drain(
 
     with Mailer() as mailer:
         run = Run(mailer)
-        while not whole.is_unfinished:
-            between()
+        while True:
             done = _deliver_due(min(run.claim, conf.mail_batch), is_over, run)
             for state, count in done.counts.items():
                 whole.add(state, count)
             whole.is_unfinished = is_over()  # asked first: whoever ran out of time has not seen that nothing is due
-            if not done.total and not _opens_soon(done, end):
+            if whole.is_unfinished or not (done.total or _opens_soon(done, end)):
                 break
             if not done.total and done.opens_in:
                 time.sleep(min(done.opens_in, 0.5))
+            between()
     return whole
 
 

@@ -65,6 +65,12 @@ class Plate:
     boundary: bytes = b""
     is_true: bool = False
 
+    def printed(self, recipient: str, own: Mapping[str, str]) -> Printed | None:
+        """``None`` where it is not engraved, or the address would have to be encoded."""
+        if self.data is None or not PLAIN_ADDRESS.fullmatch(recipient):
+            return None
+        return Printed(bare(self.sender), recipient, self.data.filled(_on_the_wire(recipient, own)))
+
     def message(self, recipient: str, own: Mapping[str, str]) -> WholeLines:
         headers = {name: value.filled(own) for name, value in self.headers.items()}
         message = WholeLines(self.subject, self.body.filled(own), self.sender, [recipient], headers=headers)
@@ -105,17 +111,15 @@ class Press:
             return message_for(mail, facts, tokens=tokens)
         own = _own(mail, tokens)
         if plate is not None and plate.is_true:
-            if plate.data is None or not PLAIN_ADDRESS.fullmatch(recipient):
-                return plate.message(recipient, own)
-            return Printed(bare(plate.sender), recipient, plate.data.filled(_on_the_wire(recipient, own)))
+            return plate.printed(recipient, own) or plate.message(recipient, own)
         message = message_for(mail, facts, tokens=tokens)
         if plate is None:
-            self.plates[key] = _plate_of(message, recipient, own, in_bytes=in_bytes) or _PERSONAL
+            plate = self.plates[key] = _plate_of(message, recipient, own, in_bytes=in_bytes) or _PERSONAL
         elif _is_same(message, plate, recipient, own):
             plate.is_true = True
         else:
-            self.plates[key] = _PERSONAL
-        return message
+            plate = self.plates[key] = _PERSONAL
+        return plate.printed(recipient, own) or message  # these bytes are the message: serialised once is enough
 
     def _text_of(self, mail: OutgoingMail, facts: Facts) -> Hashable | None:
         """What the words of a mail depend on, as far as we know; the trial finds out about the rest."""

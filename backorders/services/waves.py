@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from django.db import transaction
-from django.db.models import Exists, Max, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from backorders.conf import conf
@@ -93,10 +93,10 @@ def release_waves(*, now: datetime | None = None) -> list[Wave]:
     """
     now = now or timezone.now()
     end_holds(now=now)
-    due = list(_due(now).order_by("item_id").values_list("id", flat=True))
+    due = list(_due(now).order_by("item_id").values_list("id", "item_id"))
     learned = learned_shop(now) if due else Learned()
     with one_hint_each():  # nothing leaves before the last of them is bundled
-        found = (_release_one(restock_id, now, learned) for restock_id in due)
+        found = (_release_one(restock_id, item_id, now, learned) for restock_id, item_id in due)
         waves = [wave for wave in found if wave is not None]
         if waves and conf.digest_of > 1:
             _bundle()
@@ -118,41 +118,43 @@ def _due(now: datetime) -> QuerySet[Restock]:
     return Restock.objects.filter(Q(units=None) | ~Exists(recent), Exists(waiting), closed_at=None)
 
 
-def _release_one(restock_id: int, now: datetime, learned: Learned) -> Wave | None:
+def _release_one(restock_id: int, item_id: int, now: datetime, learned: Learned) -> Wave | None:
     """One item's trouble never keeps the others waiting."""
     try:
-        return release_wave(restock_id=restock_id, now=now, learned=learned)
+        return _release(restock_id, item_id, now, learned)
     except Exception:
         log.exception("Restock %s could not be released; the next run tries again.", restock_id)
         return None
 
 
-@transaction.atomic
-def release_wave(*, restock_id: int, now: datetime | None = None, learned: Learned | None = None) -> Wave | None:
+def release_wave(*, restock_id: int, now: datetime | None = None) -> Wave | None:
     """This will tell one wave of people of one restock; ``None`` when there is nobody to tell just now.
 
-    Running it twice tells nobody twice, and a second time within ``WAVE_EVERY`` nobody at all. ``learned``: what the shop has
-    learned, where the caller knows it already.
+    Running it twice tells nobody twice, and a second time within ``WAVE_EVERY`` nobody at all.
     """
     now = now or timezone.now()
     restock = Restock.objects.filter(id=restock_id, closed_at=None).first()
-    if restock is None:
-        return None
-    item = locked_item(restock.item_id)
-    restock = _due(now).filter(id=restock_id).first()  # closed meanwhile, or another worker was here
-    if restock is None:
+    return _release(restock_id, restock.item_id, now, learned_shop(now)) if restock else None
+
+
+@transaction.atomic
+def _release(restock_id: int, item_id: int, now: datetime, learned: Learned) -> Wave | None:
+    item = locked_item(item_id)
+    restock = _due(now).annotate(released=Count("waves")).filter(id=restock_id).first()
+    if restock is None:  # closed meanwhile, or another worker was here
         return None
     units = _units(item, now)
     people = may_be_told(item, units, now)
     crowd = crowd_in(people)
     span = None if units.is_unlimited else conf.hold_for
-    offer = offer_for(restock=restock, units=units, crowd=crowd, learned=learned or learned_shop(now), now=now)
+    offer = offer_for(restock=restock, units=units, crowd=crowd, learned=learned, now=now)
     # New people wait for our lock on the item, so "everybody" is exactly those counted, and needs no list of ids.
     chosen, size = first_of(people, offer=offer, crowd=crowd, restock=restock)
     if not size:
         return None
-    number = Wave.objects.filter(restock=restock).count() + 1
-    wave = Wave.objects.create(restock=restock, number=number, size=size, units=units.or_none, released_at=now)
+    wave = Wave.objects.create(
+        restock=restock, number=restock.released + 1, size=size, units=units.or_none, released_at=now
+    )
     _tell(wave, chosen, item, now)
     if span is not None:
         make_holds(item=item, restock=restock, told=_told_in(wave, item, now), span=span, now=now)
