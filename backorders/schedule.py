@@ -7,6 +7,9 @@ from typing import Any
 
 from backorders.conf import conf
 
+REUSES_CONNECTIONS = "CELERY_DB_REUSE_MAX"
+"""Celery's setting: it closes database connections after twice so many tasks, and around each task without it."""
+
 
 def beat_schedule() -> dict[str, dict[str, Any]]:
     """This will return entries for ``CELERY_BEAT_SCHEDULE``. Call it after the settings are complete, as in ``celery.py``:
@@ -42,7 +45,8 @@ def celery_settings(broker_url: str = "") -> dict[str, Any]:
     They hold for all tasks of the app, so look through them if it has others. A task is acknowledged when it is done, and
     given to another worker when its own was killed; one at a time is fetched; a worker that has to stop hands back what it
     does not finish in ten seconds; one that found its broker again fetches as many as before (else threads of a worker may
-    wait for each other on the connection, for ever); messages are JSON. For Redis: what a killed worker had is given out again after ten
+    wait for each other on the connection, for ever); messages are JSON; database connections last from task to task, as
+    ``CONN_MAX_AGE`` and ``CONN_HEALTH_CHECKS`` say. For Redis: what a killed worker had is given out again after ten
     minutes, in one scan and not in ten. The values and why: docs/mail.md.
     """
     settings: dict[str, Any] = {
@@ -53,6 +57,7 @@ def celery_settings(broker_url: str = "") -> dict[str, Any]:
         "worker_enable_prefetch_count_reduction": False,
         "task_serializer": "json",
         "accept_content": ["json"],
+        REUSES_CONNECTIONS: 1_000_000,
     }
     if broker_url.startswith(("redis://", "rediss://", "unix://", "valkey://")):
         settings["worker_enable_soft_shutdown_on_idle"] = True

@@ -5,9 +5,12 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import Any
 
-from celery import shared_task
+from celery import current_app, shared_task
+from celery.signals import task_postrun, task_prerun
+from django.db import close_old_connections
 
 from backorders.models import StockItem
+from backorders.schedule import REUSES_CONNECTIONS
 from backorders.services.backorders import tell_releases as tell_of_releases
 from backorders.services.backorders import tell_whole_orders as tell_orders
 from backorders.services.retention import tidy as tidy_up
@@ -19,6 +22,15 @@ from backorders.services.waves import release_waves as release
 
 _SECONDS = 5
 """A tick drains at most this long and then asks for another: no broker delivers it twice, and a worker that is told to stop does soon."""
+
+
+@task_prerun.connect
+@task_postrun.connect
+def keep_connections_as_requests_do(*, sender: Any, **_: Any) -> None:
+    """Celery closes the database connection around each task, or never. ``celery_settings()`` asks for never, and here it ends
+    when ``CONN_MAX_AGE`` and ``CONN_HEALTH_CHECKS`` say so. A new one costs a small task as much as its work."""
+    if current_app.conf.get(REUSES_CONNECTIONS) and not sender.request.is_eager:
+        close_old_connections()
 
 
 @shared_task(name="backorders.look_at_item", ignore_result=True)

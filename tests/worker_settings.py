@@ -9,6 +9,7 @@ from tests.settings import BACKORDERS, DATABASES
 
 DATABASES["default"]["NAME"] = os.environ["WORKER_DATABASE"]
 DATABASES["default"].pop("TEST", None)
+DATABASES["default"].update(CONN_MAX_AGE=60, CONN_HEALTH_CHECKS=True)
 BACKORDERS = {
     **BACKORDERS,
     "SWEEP_EVERY": timedelta(seconds=2),
