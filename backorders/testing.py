@@ -22,8 +22,8 @@ from django.utils import timezone
 from backorders.domain.addresses import parse_address
 from backorders.models import StockItem, Subscription
 from backorders.services.backorders import tell_releases, tell_whole_orders
+from backorders.services.delivery import Delivered, drain
 from backorders.services.locks import anchor_of
-from backorders.services.outbox import Delivered, drain
 from backorders.services.stock import sweep_stock
 from backorders.services.supply import refresh_forecasts
 from backorders.services.waves import release_waves

@@ -23,8 +23,8 @@ from django.utils import timezone
 
 from backorders.models import OutgoingMail
 from backorders.queries.outbox import WholeLines, facts_for, message_for
+from backorders.services.delivery import drain
 from backorders.services.mailer import Mailer
-from backorders.services.outbox import drain
 from backorders.services.press import Press
 from backorders.services.stock import sweep_stock
 from backorders.services.waves import release_waves

@@ -11,7 +11,7 @@ from django.db import connection, transaction
 from django.test import TestCase
 from django.utils import translation
 
-from backorders.services.outbox import deliver_due, drain
+from backorders.services.delivery import deliver_due, drain
 from backorders.services.stock import sweep_stock
 from backorders.services.waves import release_waves
 

@@ -20,9 +20,10 @@ from backorders.queries.availability import availability_of_items
 from backorders.queries.quiet import all_awake_at
 from backorders.queries.waves import crowd_in, first_of, learned_shop, may_be_told, offer_for
 from backorders.services.announce import announce
+from backorders.services.delivery import Delivered, drain, never
 from backorders.services.holds import end_holds, give_back, make_holds
 from backorders.services.locks import locked_item
-from backorders.services.outbox import Delivered, bundle_mails, cancel_mail, drain, never, queue_mails
+from backorders.services.outbox import bundle_mails, cancel_mail, queue_mails
 from backorders.services.wake import one_hint_each, wake
 from backorders.signals import back_in_stock
 
@@ -99,14 +100,14 @@ def release_waves(*, now: datetime | None = None) -> list[Wave]:
         found = (_release_one(restock_id, item_id, now, learned) for restock_id, item_id in due)
         waves = [wave for wave in found if wave is not None]
         if waves and conf.digest_of > 1:
-            _bundle()
+            _bundle(beside=waves[0].restock_id)
     return waves
 
 
-def _bundle() -> None:
+def _bundle(*, beside: int) -> None:
     """Without digests mails still leave, one by one."""
     try:
-        bundle_mails()
+        bundle_mails(beside=beside)
     except Exception:
         log.exception("Mails to the same readers could not be bundled; each leaves alone.")
 
@@ -206,7 +207,7 @@ def _write_mails(wave: Wave, item: StockItem, now: datetime, *, kind: MailKind) 
 
 
 def deliver_mail(*, seconds: float, is_stopping: Callable[[], bool] = never) -> Delivered:
-    """This will deliver what is due, as ``services.outbox.drain`` does, and release the waves that come due meanwhile.
+    """This will deliver what is due, as ``services.delivery.drain`` does, and release the waves that come due meanwhile.
 
     A small restock does not wait until a hundred thousand mails of another one are through.
     """

@@ -34,7 +34,7 @@ from django.utils import timezone
 from backorders import tasks
 from backorders.conf import conf
 from backorders.models import OutgoingMail, StockItem
-from backorders.services import outbox
+from backorders.services import delivery
 from backorders.services.press import Press
 from backorders.services.stock import stock_changed
 from backorders.services.subscriptions import unsubscribe
@@ -77,7 +77,7 @@ def work():
 
 
 def drain():
-    outbox.drain(seconds=60)
+    delivery.drain(seconds=60)
 
 
 # --- F3: a crash at every step
@@ -137,7 +137,7 @@ def _word(text):
 
 def drain_until_step(last, trail):
     with open(trail, "w") as lines, Steps(last, lines).watch():
-        outbox.drain(seconds=60)
+        delivery.drain(seconds=60)
 
 
 # --- F10, F11, F12, F13: many at the same moment
@@ -157,7 +157,7 @@ def restock(product_id, units, at):
     Product.objects.filter(pk=product_id).update(stock=units)
     stock_changed(Product.objects.get(pk=product_id))
     release_waves()
-    outbox.drain(seconds=100)
+    delivery.drain(seconds=100)
 
 
 def flap(product_id, turns, pause):
@@ -217,7 +217,7 @@ def work_with_a_poisoned_template():
     write = Press.write
 
     def poisoned(press, mail, facts, tokens, *, in_bytes):
-        address = outbox.recipient_of(mail).email
+        address = delivery.recipient_of(mail).email
         if address.startswith("raises"):
             raise RuntimeError("the template of this mail is broken")
         if address.startswith("kills"):

@@ -74,8 +74,8 @@ from backorders.queries.backorders import places_of
 from backorders.queries.subscriptions import Due, Standing
 from backorders.services.backorders import cancel_backorder, place_backorder, tell_releases, tell_whole_orders
 from backorders.services.checkout import Line, check_out
+from backorders.services.delivery import drain
 from backorders.services.locks import anchor_of
-from backorders.services.outbox import drain
 from backorders.services.stock import sweep_stock
 from backorders.services.subscriptions import MOST_CHOICES, subscribe, tidy_subscriptions
 from backorders.services.supply import cancel_delivery, expect_delivery, move_delivery, receive_delivery

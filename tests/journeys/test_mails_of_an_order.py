@@ -14,8 +14,8 @@ from backorders.models import Backorder, OutgoingMail, Promise, StockItem, Subsc
 from backorders.queries.availability import shop_today
 from backorders.queries.outbox import facts_for
 from backorders.services.backorders import cancel_backorder, ship_backorder, tell_releases
+from backorders.services.delivery import drain
 from backorders.services.locks import anchor_of
-from backorders.services.outbox import drain
 from backorders.services.privacy import forget_customer
 from backorders.services.promises import keep_promises
 from backorders.services.stock import sweep_stock

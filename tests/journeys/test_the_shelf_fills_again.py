@@ -9,7 +9,7 @@ from backorders.domain.outbox import MailState
 from backorders.errors import AlreadyInStock, InvalidToken
 from backorders.models import OutgoingMail, Restock, Subscription
 from backorders.services.checkout import Line, check_out
-from backorders.services.outbox import drain
+from backorders.services.delivery import drain
 from backorders.services.stock import stock_changed, sweep_stock
 from backorders.services.subscriptions import confirm, subscribe, tidy_subscriptions, unsubscribe
 from backorders.services.supply import expect_delivery, receive_delivery

@@ -27,8 +27,8 @@ from backorders.queries.backorders import places_of
 from backorders.queries.subscriptions import subscriptions_of
 from backorders.services.backorders import cancel_backorder, place_backorder
 from backorders.services.checkout import Line, check_out
+from backorders.services.delivery import drain
 from backorders.services.locks import anchor_of
-from backorders.services.outbox import drain
 from backorders.services.stock import stock_changed, sweep_stock
 from backorders.services.subscriptions import confirm, leave, subscribe, tidy_subscriptions
 from backorders.services.supply import expect_delivery, receive_delivery

@@ -4,7 +4,7 @@ import pytest
 
 from backorders.models import OutgoingMail, Subscription
 from backorders.services.checkout import Line, check_out
-from backorders.services.outbox import drain
+from backorders.services.delivery import drain
 from backorders.services.stock import sweep_stock
 from backorders.services.subscriptions import change_request, subscribe, tidy_subscriptions, unsubscribe
 from backorders.services.waves import release_waves

@@ -13,8 +13,8 @@ from backorders.domain.tokens import Purpose
 from backorders.models import Backorder, OutgoingMail, StockItem, Subscription
 from backorders.services.backorders import place_backorder
 from backorders.services.checkout import Line, check_out
+from backorders.services.delivery import drain
 from backorders.services.locks import anchor_of
-from backorders.services.outbox import drain
 from backorders.services.stock import stock_changed, sweep_stock
 from backorders.services.subscriptions import confirm, tidy_subscriptions, unsubscribe
 from backorders.services.terms import set_category_terms, set_selling_policy

@@ -6,8 +6,8 @@ from django.core import mail as django_mail
 from backorders.domain.feedback import Feedback, Told
 from backorders.domain.tokens import Purpose
 from backorders.models import Backorder, MailFeedback, OutgoingMail, Subscription, SuppressedAddress
+from backorders.services.delivery import drain
 from backorders.services.feedback import Heard, take_feedback
-from backorders.services.outbox import drain
 from backorders.services.privacy import forget_customer
 from backorders.services.retention import tidy
 from backorders.services.stock import sweep_stock

@@ -11,8 +11,8 @@ from backorders.errors import NotOrderable
 from backorders.models import Backorder, OutgoingMail, Restock, StockEvent, StockItem, Subscription, Wave
 from backorders.services.checkout import Line, check_out
 from backorders.services.claims import claim
+from backorders.services.delivery import drain
 from backorders.services.locks import anchor_of
-from backorders.services.outbox import drain
 from backorders.services.stock import stock_changed, sweep_stock
 from backorders.services.subscriptions import subscribe
 from backorders.services.supply import expect_delivery, receive_delivery

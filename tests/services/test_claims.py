@@ -11,8 +11,9 @@ from django.utils import timezone
 from backorders.domain.outbox import MailState
 from backorders.models import MailClaim, OutgoingMail, Subscription
 from backorders.services import claims
-from backorders.services import outbox as service
-from backorders.services.outbox import cancel_mail, drain
+from backorders.services import delivery as service
+from backorders.services.delivery import drain
+from backorders.services.outbox import cancel_mail
 from backorders.signals import mail_sent
 from tests.mailserver import mail_server
 from tests.services.test_outbox import queue_wave

@@ -16,8 +16,8 @@ from backorders.domain.feedback import Feedback, Told
 from backorders.domain.outbox import MailState
 from backorders.mail_receivers import feedback_in
 from backorders.models import MailClaim, MailFeedback, OutgoingMail, Subscription, SuppressedAddress
+from backorders.services.delivery import drain
 from backorders.services.feedback import KEEP_UNMATCHED, hear_again, take_all
-from backorders.services.outbox import drain
 from backorders.services.privacy import forget_customer
 from backorders.services.stock import sweep_stock
 from backorders.services.waves import release_waves

@@ -15,8 +15,8 @@ from backorders.conf import conf
 from backorders.domain.outbox import BREAKS_AFTER, MailState, Outcome, pause_of_all, refill
 from backorders.models import MailLane, OutgoingMail
 from backorders.queries.outbox import held_up
+from backorders.services.delivery import deliver_due, drain
 from backorders.services.gate import Gate, open_gate, start_mail, stop_mail
-from backorders.services.outbox import deliver_due, drain
 from tests.mailserver import free_port, mail_server, mail_settings
 from tests.services.test_outbox import queue_wave
 

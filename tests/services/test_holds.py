@@ -13,9 +13,10 @@ from backorders.errors import HoldLost, LimitReached, NotOrderable
 from backorders.models import Backorder, Hold, OutgoingMail, StockEvent, StockItem, Subscription, Wave
 from backorders.queries.availability import availability_for, availability_of
 from backorders.services.checkout import Line, check_out
+from backorders.services.delivery import drain
 from backorders.services.holds import end_holds, give_back_hold
 from backorders.services.locks import anchor_of
-from backorders.services.outbox import drain, suppress
+from backorders.services.outbox import suppress
 from backorders.services.privacy import forget_customer
 from backorders.services.repair import repair_counters
 from backorders.services.stock import look_at, set_on_hand, sweep_stock, write_off

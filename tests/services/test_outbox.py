@@ -14,9 +14,10 @@ from django.utils import timezone
 from backorders.domain.outbox import MailKind, MailState, Outcome
 from backorders.models import MailClaim, OutgoingMail, Subscription, SubscriptionToken, SuppressedAddress
 from backorders.services import claims
-from backorders.services import outbox as service
+from backorders.services import delivery as service
+from backorders.services.delivery import deliver_due, drain
 from backorders.services.mailer import Mailer, classify
-from backorders.services.outbox import deliver_due, drain, send_again, suppress
+from backorders.services.outbox import queue_mail, send_again, suppress
 from backorders.services.stock import sweep_stock
 from backorders.services.waves import release_waves
 from tests.factories import ProductFactory, waiting_for
@@ -285,7 +286,7 @@ def test_a_link_is_kept_only_as_its_hash(server, now):
 def test_an_urgent_mail_overtakes_a_wave(server, now):
     queue_wave(3, now=now)
     [late] = waiting_for(ProductFactory(stock=0), state="pending")
-    service.queue_mail(kind=MailKind.CONFIRM_SUBSCRIPTION, now=now + dt.timedelta(minutes=1), subscription=late)
+    queue_mail(kind=MailKind.CONFIRM_SUBSCRIPTION, now=now + dt.timedelta(minutes=1), subscription=late)
     drain(seconds=10)
 
     assert server.addresses[0] == late.email

@@ -14,7 +14,7 @@ from backorders.domain.outbox import MailKind, MailState
 from backorders.domain.tokens import new_token
 from backorders.models import OutgoingMail, Subscription
 from backorders.queries.outbox import DOORS, facts_for, message_for
-from backorders.services.outbox import drain
+from backorders.services.delivery import drain
 from backorders.services.press import Press, _is_same, _undated
 from backorders.services.wire import Printed, serialised, stuffed
 from tests.mailserver import mail_server, mail_settings

@@ -14,7 +14,8 @@ from backorders.domain.tokens import Purpose
 from backorders.errors import InvalidAddress
 from backorders.models import Backorder, MailClaim, OutgoingMail, Subscription, SubscriptionToken, SuppressedAddress
 from backorders.services.backorders import cancel_backorder
-from backorders.services.outbox import drain, suppress
+from backorders.services.delivery import drain
+from backorders.services.outbox import suppress
 from backorders.services.privacy import export_customer, forget_customer
 from backorders.services.retention import tidy
 from backorders.services.stock import sweep_stock

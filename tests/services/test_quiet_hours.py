@@ -7,7 +7,8 @@ import pytest
 from backorders.models import OutgoingMail, Subscription, Wave
 from backorders.queries.waves import learned_shop
 from backorders.services.checkout import Line, check_out
-from backorders.services.outbox import drain, queue_mail
+from backorders.services.delivery import drain
+from backorders.services.outbox import queue_mail
 from backorders.services.stock import sweep_stock
 from backorders.services.subscriptions import subscribe, tidy_subscriptions
 from backorders.services.waves import release_waves

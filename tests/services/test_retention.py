@@ -14,7 +14,8 @@ from backorders.models.suppression import address_hash
 from backorders.services import retention
 from backorders.services.backorders import cancel_backorder, ship_backorder
 from backorders.services.checkout import Line, check_out
-from backorders.services.outbox import drain, queue_mail
+from backorders.services.delivery import drain
+from backorders.services.outbox import queue_mail
 from backorders.services.retention import tidy
 from backorders.services.stock import sweep_stock
 from backorders.services.waves import release_waves

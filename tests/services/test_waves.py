@@ -12,8 +12,8 @@ from backorders.domain.responses import Learned
 from backorders.models import OutgoingMail, Restock, StockEvent, Subscription, Wave
 from backorders.queries.waves import course_of, learned_shop, pledge_for, seed_of
 from backorders.services.checkout import Line, check_out
+from backorders.services.delivery import drain
 from backorders.services.locks import anchor_of
-from backorders.services.outbox import drain
 from backorders.services.stock import sweep_stock
 from backorders.services.subscriptions import tidy_subscriptions, unsubscribe
 from backorders.services.waves import deliver_mail, release_wave, release_waves

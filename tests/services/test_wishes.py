@@ -15,7 +15,8 @@ from backorders.errors import AlreadyInStock, InvalidDay, InvalidPrice, NoLonger
 from backorders.models import OutgoingMail, Subscription
 from backorders.queries.outbox import facts_for
 from backorders.services.checkout import Line, check_out
-from backorders.services.outbox import drain, suppress
+from backorders.services.delivery import drain
+from backorders.services.outbox import suppress
 from backorders.services.privacy import forget_customer
 from backorders.services.stock import sweep_stock
 from backorders.services.subscriptions import confirm, subscribe, tidy_subscriptions, unsubscribe

@@ -21,8 +21,8 @@ from backorders.services.backorders import (
     tell_whole_orders,
 )
 from backorders.services.checkout import Line, check_out
+from backorders.services.delivery import drain
 from backorders.services.locks import anchor_of
-from backorders.services.outbox import drain
 from backorders.services.stock import sweep_stock
 from backorders.services.subscriptions import subscribe
 from backorders.services.supply import expect_delivery, move_delivery, receive_delivery, undo_receipt

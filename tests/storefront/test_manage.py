@@ -13,7 +13,7 @@ from django.utils import timezone
 import backorders
 from backorders.domain.tokens import Purpose
 from backorders.models import Subscription
-from backorders.services.outbox import drain
+from backorders.services.delivery import drain
 from backorders.services.privacy import forget_customer
 from backorders.services.retention import tidy
 from backorders.services.stock import sweep_stock

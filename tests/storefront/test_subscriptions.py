@@ -12,8 +12,8 @@ from django.utils import timezone, translation
 import backorders
 from backorders.domain.tokens import Purpose
 from backorders.models import OutgoingMail, StockItem, Subscription, SuppressedAddress
+from backorders.services.delivery import drain
 from backorders.services.locks import anchor_of
-from backorders.services.outbox import drain
 from backorders.storefront.outcomes import anchor_of as box_of
 from tests.factories import CustomerFactory, ProductFactory, token_for, waiting_for
 

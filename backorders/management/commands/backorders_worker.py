@@ -14,7 +14,7 @@ from django.db import close_old_connections
 from backorders.conf import conf
 from backorders.schedule import intervals
 from backorders.services.backorders import tell_releases, tell_whole_orders
-from backorders.services.outbox import Delivered
+from backorders.services.delivery import Delivered
 from backorders.services.retention import tidy
 from backorders.services.stock import Swept, sweep_stock
 from backorders.services.supply import refresh_forecasts
