@@ -4,10 +4,13 @@ import datetime as dt
 
 import factory
 from django.contrib.auth import get_user_model
+from django.utils import timezone
 
 from backorders.domain.tokens import Purpose, digest_of, new_token
 from backorders.models import StockItem, Subscription, SubscriptionToken
+from backorders.queries.availability import shop_today
 from backorders.services.locks import anchor_of
+from backorders.services.supply import expect_delivery
 from tests.conftest import NOW
 from tests.hosts.models import Product
 
@@ -48,6 +51,22 @@ def waiting_for(product, people=1, **fields):
     rows = SubscriptionFactory.create_batch(people, item=item, **fields)
     StockItem.objects.filter(id=item.id).update(is_watched=True, settled_at=NOW - dt.timedelta(days=1), seen_quantity=0)
     return rows
+
+
+def in_days(days):
+    """The shop's day, by the real clock."""
+    return shop_today(timezone.now()) + dt.timedelta(days=days)
+
+
+def mug_with(stock=0, *, arrives=None, name="Mug", **fields):
+    """A mug with so many on the shelf. ``fields``: of its anchor; ``arrives``: in how many days more of them come, from and to."""
+    product = ProductFactory(stock=stock, name=name)
+    if fields:
+        StockItem.objects.filter(id=anchor_of(product).id).update(**fields)
+    if arrives:
+        days = {"earliest": in_days(arrives[0]), "latest": in_days(arrives[1])}
+        expect_delivery(product=product, quantity=5, confidence="firm", **days)
+    return product
 
 
 def token_for(subscription, purpose=Purpose.LEAVE, **fields):

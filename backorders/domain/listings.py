@@ -154,7 +154,7 @@ def legal_text(text: str) -> str:
     return _ILLEGAL.sub("", text)
 
 
-def one_line(text: str, *, longest: int) -> str:
+def legal_line(text: str, *, longest: int) -> str:
     """Legal, in one line, cut with an ellipsis where it is too long."""
     line = " ".join(legal_text(text).split())
     return line if len(line) <= longest else line[: longest - 1].rstrip() + "…"

@@ -283,14 +283,14 @@ def free_in_deliveries(item: StockItem, *, now: datetime) -> list[Free]:
     return list(standing.horizon.free_by_delivery(max(0, behind)))
 
 
-class Arrival(NamedTuple):
+class FreeUnits(NamedTuple):
     """``units`` of one delivery that nobody in the queue is owed, and when they can be here."""
 
     units: int
     window: Window
 
 
-def free_arrivals(items: Iterable[StockItem], *, now: datetime) -> dict[int, list[Arrival]]:
+def free_arrivals(items: Iterable[StockItem], *, now: datetime) -> dict[int, list[FreeUnits]]:
     """What the queue leaves of the deliveries of many items, by item id, in the order in which they come (four queries).
 
     Only what is dated and not late; deliveries of which nothing is left are left out.
@@ -302,12 +302,12 @@ def free_arrivals(items: Iterable[StockItem], *, now: datetime) -> dict[int, lis
     return {item.id: list(_free_of(item, coming[item.id].horizon, today)) for item in items}
 
 
-def _free_of(item: StockItem, horizon: Horizon, today: date) -> Iterator[Arrival]:
+def _free_of(item: StockItem, horizon: Horizon, today: date) -> Iterator[FreeUnits]:
     owed = max(0, item.queued_units - horizon.pinned - shelf_balance(item))
     for supply, free in zip(horizon.supplies, horizon.free_by_delivery(owed), strict=True):
         window = not_before_release(supply.window, _released_on(item), today=today)
         if free.free and isinstance(window, Window):
-            yield Arrival(free.free, window)
+            yield FreeUnits(free.free, window)
 
 
 def _released_on(item: StockItem) -> date | None:

@@ -18,9 +18,9 @@ from backorders.domain.availability import Availability, State
 from backorders.domain.listings import (
     LeftOut,
     Statement,
+    legal_line,
     legal_text,
     named_day,
-    one_line,
     schema_word,
     statement_of,
 )
@@ -60,7 +60,7 @@ class Listing:
 
     @property
     def title(self) -> str:
-        return one_line(str(self.own.get("title") or self.described.title), longest=_LONGEST_TITLE)
+        return legal_line(str(self.own.get("title") or self.described.title), longest=_LONGEST_TITLE)
 
     @property
     def link(self) -> str:

@@ -23,7 +23,7 @@ from backorders.errors import InvalidToken
 from backorders.models import OutgoingMail, Subscription, SubscriptionToken
 from backorders.models.stock import attach_products
 from backorders.models.subscriptions import SubscriptionQuerySet
-from backorders.queries.backorders import Arrival, free_arrivals
+from backorders.queries.backorders import FreeUnits, free_arrivals
 from backorders.queries.waves import learned_shop
 
 
@@ -174,7 +174,7 @@ def standings_of(subscriptions: Iterable[Subscription], now: datetime | None = N
     return {row.id: _standing(row, crowds[row.id], arrivals[row.item_id], learned) for row in waiting}
 
 
-def _standing(row: Subscription, crowd: Crowd, arrivals: list[Arrival], learned: Learned) -> Standing:
+def _standing(row: Subscription, crowd: Crowd, arrivals: list[FreeUnits], learned: Learned) -> Standing:
     free = [arrival.units for arrival in arrivals]
     rate = learned.rate_of_item(row.item_id) if learned.sees_buyers else BuyRate()
     odds: list[Odds | None] = [None] * len(arrivals)

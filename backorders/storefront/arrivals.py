@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from backorders.conf import conf
-from backorders.domain.listings import legal_text, one_line
+from backorders.domain.listings import legal_line, legal_text
 from backorders.queries.arrivals import Arrival, arrivals
 from backorders.queries.listings import web_address
 from backorders.queries.outbox import shop_name
@@ -92,7 +92,7 @@ def _entry(arrival: Arrival) -> Entry:
         id=f"tag:{host},{arrival.came_at.astimezone(UTC):%Y-%m-%d}:backorders/restock/{arrival.key}",
         url=web_address(described.url),
         image=web_address(described.image),
-        title=one_line(described.title, longest=_LONGEST_TITLE),
+        title=legal_line(described.title, longest=_LONGEST_TITLE),
         text=" · ".join(legal_text(fact) for fact in facts if fact),
         came_at=arrival.came_at,
     )

@@ -13,9 +13,9 @@ from backorders.domain.listings import (
     Statement,
     agrees,
     end_of,
+    legal_line,
     legal_text,
     named_day,
-    one_line,
     schema_word,
     statement_of,
 )
@@ -210,6 +210,6 @@ def test_characters_that_xml_cannot_write_are_dropped_and_all_others_stay():
 
 
 def test_a_title_is_one_line_and_no_longer_than_it_may_be():
-    assert one_line(" Mug,\n  blue ", longest=150) == "Mug, blue"
-    assert one_line("x" * 10_000, longest=150) == "x" * 149 + "…"
-    assert len(one_line("x" * 150, longest=150)) == 150
+    assert legal_line(" Mug,\n  blue ", longest=150) == "Mug, blue"
+    assert legal_line("x" * 10_000, longest=150) == "x" * 149 + "…"
+    assert len(legal_line("x" * 150, longest=150)) == 150

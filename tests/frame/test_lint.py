@@ -12,11 +12,9 @@ from django.utils import timezone
 from backorders.management import comparing
 from backorders.management.witnesses import Feed, Page, Said, Unreadable, answers_in
 from backorders.models import StockItem
-from backorders.queries.availability import shop_today
 from backorders.services.locks import anchor_of
-from backorders.services.supply import expect_delivery
 from backorders.services.waves import open_restock
-from tests.factories import ProductFactory
+from tests.factories import in_days, mug_with
 from tests.hosts.models import ApiOnly, Poster, Product
 from tests.hosts.pages import HONEST, pages
 
@@ -31,20 +29,6 @@ def lint(*products, **options):
     except SystemExit as end:
         return out.getvalue(), end.code
     return out.getvalue(), 0
-
-
-def in_days(days):
-    return shop_today(timezone.now()) + dt.timedelta(days=days)
-
-
-def make(stock=0, *, arrives=None, name="Mug", **fields):
-    product = ProductFactory(stock=stock, name=name)
-    if fields:
-        StockItem.objects.filter(id=anchor_of(product).id).update(**fields)
-    if arrives:
-        days = {"earliest": in_days(arrives[0]), "latest": in_days(arrives[1])}
-        expect_delivery(product=product, quantity=5, confidence="firm", **days)
-    return product
 
 
 def reference_of(product):
@@ -66,22 +50,22 @@ def every_state():
     """One product in each state, with dates near and far, and names that no format likes."""
     soon = timezone.now() + dt.timedelta(days=40)
     return [
-        make(9, name="</script> ]]> \u2028 إبريق"),
-        make(2, policy="backorder", arrives=(4, 8)),
-        make(policy="backorder", arrives=(4, 8)),
-        make(policy="backorder", arrives=(60, 70)),
-        make(policy="backorder"),
-        make(policy="made_to_order", lead_days=10),
-        make(policy="preorder", releases_at=soon),
-        make(policy="preorder", releases_at=soon, arrives=(45, 50)),
-        make(policy="preorder", releases_at=soon, opens_at=soon - dt.timedelta(days=30)),
-        make(policy="preorder", releases_at=timezone.now() + dt.timedelta(days=500)),
-        make(releases_at=soon, arrives=(45, 50)),
-        make(arrives=(4, 8)),
-        make(arrives=(12, 25)),
-        make(arrives=(150, 170)),
-        make(),
-        make(is_discontinued=True),
+        mug_with(9, name="</script> ]]> \u2028 إبريق"),
+        mug_with(2, policy="backorder", arrives=(4, 8)),
+        mug_with(policy="backorder", arrives=(4, 8)),
+        mug_with(policy="backorder", arrives=(60, 70)),
+        mug_with(policy="backorder"),
+        mug_with(policy="made_to_order", lead_days=10),
+        mug_with(policy="preorder", releases_at=soon),
+        mug_with(policy="preorder", releases_at=soon, arrives=(45, 50)),
+        mug_with(policy="preorder", releases_at=soon, opens_at=soon - dt.timedelta(days=30)),
+        mug_with(policy="preorder", releases_at=timezone.now() + dt.timedelta(days=500)),
+        mug_with(releases_at=soon, arrives=(45, 50)),
+        mug_with(arrives=(4, 8)),
+        mug_with(arrives=(12, 25)),
+        mug_with(arrives=(150, 170)),
+        mug_with(),
+        mug_with(is_discontinued=True),
     ]
 
 
@@ -89,7 +73,7 @@ def every_state():
 
 
 def test_an_honest_shop_has_no_disagreements(every_state):
-    again = make(policy="preorder", releases_at=timezone.now() + dt.timedelta(days=9))
+    again = mug_with(policy="preorder", releases_at=timezone.now() + dt.timedelta(days=9))
     open_restock(item=anchor_of(again), units=3, now=timezone.now() - dt.timedelta(days=90))
     told, code = lint()
     assert code == 0, told
@@ -97,7 +81,7 @@ def test_an_honest_shop_has_no_disagreements(every_state):
 
 
 def test_pages_and_feeds_with_many_sizes_are_told_apart(on_pages):
-    make(9), make()
+    mug_with(9), mug_with()
     on_pages("{% backorder_jsonld p variants=all %}{% backorder_status p %}")
     assert lint()[1] == 0
 
@@ -111,7 +95,7 @@ def test_hidden_products_are_nobodys_business():
 
 
 def test_a_page_without_the_tags_is_found(on_pages):
-    mug = make(9)
+    mug = mug_with(9)
     on_pages("<h1>{{ p }}</h1><p>In stock!</p>")
     told, code = lint()
 
@@ -125,7 +109,7 @@ def test_a_page_without_the_tags_is_found(on_pages):
 
 
 def test_a_cached_page_with_an_old_state_is_found(monkeypatch):
-    mug = make(9)
+    mug = mug_with(9)
     monkeypatch.setattr(pages, "kept", {})
     assert lint()[1] == 0
     Product.objects.filter(pk=mug.pk).update(stock=0)
@@ -138,7 +122,7 @@ def test_a_cached_page_with_an_old_state_is_found(monkeypatch):
 
 
 def test_a_cached_page_with_an_old_date_is_found(monkeypatch):
-    mug = make(policy="backorder", arrives=(4, 8))
+    mug = mug_with(policy="backorder", arrives=(4, 8))
     monkeypatch.setattr(pages, "kept", {})
     lint()
     StockItem.objects.filter(id=anchor_of(mug).id).update(next_earliest=in_days(11), next_latest=in_days(12))
@@ -161,7 +145,7 @@ HARD_CODED = {
 @pytest.mark.parametrize("written", HARD_CODED.values(), ids=HARD_CODED)
 @pytest.mark.parametrize("beside", ["", "{% backorder_jsonld p %}"], ids=["alone", "beside ours"])
 def test_a_template_that_hard_codes_in_stock_is_found(on_pages, written, beside):
-    make()
+    mug_with()
     on_pages(f"{beside}{written}{{% backorder_status p %}}")
     told, code = lint()
     assert code == 1 and "jsonld: InStock" in told and "we say: OutOfStock" in told
@@ -169,20 +153,20 @@ def test_a_template_that_hard_codes_in_stock_is_found(on_pages, written, beside)
 
 
 def test_an_offer_for_another_product_on_the_page_is_not_held_against_it(on_pages):
-    make(), make(9)
+    mug_with(), mug_with(9)
     other = '<script type="application/ld+json">{"url": "/elsewhere/", "offers": {"availability": "InStock"}}</script>'
     on_pages(HONEST + other)
     assert lint()[1] == 0
 
 
 def test_data_that_are_no_json_are_found(on_pages):
-    make(9)
+    mug_with(9)
     on_pages('{% backorder_status p %}<script type="application/ld+json">{"name": "a "b""}</script>')
     assert "jsonld: has a JSON-LD block that is no JSON" in lint()[0]
 
 
 def test_a_date_beside_the_shelf_is_found(on_pages):
-    make(9)
+    mug_with(9)
     on_pages(
         '{% backorder_jsonld p %}<div class="bo-status" data-state="in_stock"><time datetime="2020-01-01"></time></div>'
     )
@@ -190,14 +174,14 @@ def test_a_date_beside_the_shelf_is_found(on_pages):
 
 
 def test_a_page_that_fails_is_found(on_pages):
-    make(9)
+    mug_with(9)
     on_pages("{{ p.name|add:1|yesno }}{% include 'missing.html' %}")
     assert "page: answered 500 | we say: in_stock" in lint()[0]
 
 
 def test_a_page_that_is_not_there_is_found(settings):
     with override_settings(ROOT_URLCONF="demo_shop.urls"):
-        make(9)
+        mug_with(9)
         assert "page: answered 404 | we say: in_stock" in lint(places=["page", "api"])[0]
 
 
@@ -215,10 +199,10 @@ def feed_file(tmp_path, *items):
 
 def test_a_feed_of_yesterday_is_found(tmp_path):
     gone, dated, missing, made_no_more = (
-        make(),
-        make(policy="backorder", arrives=(4, 8)),
-        make(9),
-        make(is_discontinued=True),
+        mug_with(),
+        mug_with(policy="backorder", arrives=(4, 8)),
+        mug_with(9),
+        mug_with(is_discontinued=True),
     )
     path = feed_file(
         tmp_path,
@@ -244,14 +228,14 @@ def test_the_file_that_the_feed_command_writes_agrees(every_state, tmp_path):
 
 
 def test_a_shop_that_includes_no_feed_is_compared_without_it():
-    make(9)
+    mug_with(9)
     with override_settings(ROOT_URLCONF=_without("feeds/")):
         told, code = lint()
     assert code == 0 and "feed: not looked at" in told
 
 
 def test_a_shop_that_includes_no_api_is_compared_without_it():
-    make(9)
+    mug_with(9)
     with override_settings(ROOT_URLCONF=_without("backorders/")):
         told, code = lint()
     assert code == 0 and "api: 1 not looked at, backorders.urls is not included" in told
@@ -267,7 +251,7 @@ def _without(prefix):
 
 
 def test_an_api_that_says_otherwise_is_found(monkeypatch):
-    mug, reads = make(9), comparing.answers_in
+    mug, reads = mug_with(9), comparing.answers_in
     old = {reference_of(mug): Said("out_of_stock", ("2020-01-01",))}
     monkeypatch.setattr(comparing, "answers_in", lambda body: reads(body) | old)
     assert "api: out_of_stock, 2020-01-01 | we say: in_stock" in lint()[0]
@@ -277,7 +261,7 @@ def test_an_api_that_says_otherwise_is_found(monkeypatch):
 
 
 def test_only_what_is_named_is_looked_at(on_pages):
-    mug, cup = make(9), make(9)
+    mug, cup = mug_with(9), mug_with(9)
     on_pages("")
     told, _ = lint(reference_of(mug), places=["page"])
     assert reference_of(mug) in told and reference_of(cup) not in told
@@ -285,7 +269,7 @@ def test_only_what_is_named_is_looked_at(on_pages):
 
 
 def test_only_the_places_that_are_named_are_looked_at(on_pages):
-    make(9)
+    mug_with(9)
     on_pages("{% backorder_status p %}")
     assert lint(places=["page", "feed", "api"])[1] == 0
     assert lint(places=["jsonld"])[1] == 1
@@ -293,13 +277,13 @@ def test_only_the_places_that_are_named_are_looked_at(on_pages):
 
 def test_more_products_than_are_asked_for_at_a_time_are_all_looked_at(monkeypatch):
     for _ in range(5):
-        make(9)
+        mug_with(9)
     monkeypatch.setattr("backorders.management.commands.backorders_lint.AT_A_TIME", 2)
     assert "5 products compared, 0 disagreements." in lint()[0]
 
 
 def test_a_unit_sold_between_two_looks_is_no_disagreement(monkeypatch):
-    mug = make(1)
+    mug = mug_with(1)
     shows = pages.show
 
     def sold_meanwhile(request, pk):
@@ -326,7 +310,7 @@ def test_pages_of_another_site_and_products_without_one_are_said_to_be_left_out(
 
 @pytest.mark.django_db(transaction=True)
 def test_a_server_is_asked_as_strangers_ask_it(live_server, monkeypatch):
-    mug = make(9)
+    mug = mug_with(9)
     assert lint(url=live_server.url)[1] == 0
     monkeypatch.setattr(pages, "kept", {})
     lint(url=live_server.url)
@@ -340,7 +324,7 @@ def test_a_server_that_wants_to_be_asked_later_is_asked_later(settings, monkeypa
     settings.REST_FRAMEWORK = {**settings.REST_FRAMEWORK, "DEFAULT_THROTTLE_RATES": {"backorders_read": "2/sec"}}
     monkeypatch.setattr("backorders.management.commands.backorders_lint.AT_A_TIME", 1)
     for _ in range(4):
-        make(9)
+        mug_with(9)
     told, code = lint(places=["api"])
     cache.clear()
     assert code == 0 and "4 products compared" in told
@@ -367,7 +351,7 @@ def test_what_cannot_be_looked_at_ends_with_a_sentence_and_two(products, options
 
 
 def test_an_api_that_refuses_ends_with_what_to_do(monkeypatch):
-    make(9)
+    mug_with(9)
 
     def refuse(body):
         raise Unreadable("answered 429")

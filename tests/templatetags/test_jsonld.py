@@ -9,12 +9,10 @@ from django.template import Context, Template
 from django.utils import timezone
 
 from backorders.models import StockItem
-from backorders.queries.availability import shop_today
 from backorders.services.locks import anchor_of
-from backorders.services.supply import expect_delivery
 from backorders.services.waves import open_restock
 from backorders.shop import Described
-from tests.factories import ProductFactory
+from tests.factories import in_days, mug_with
 from tests.hosts.models import Custom
 
 pytestmark = pytest.mark.django_db
@@ -33,33 +31,19 @@ def offer_of(product):
     return json_of(product)["offers"]
 
 
-def in_days(days):
-    return shop_today(timezone.now()) + dt.timedelta(days=days)
-
-
-def make(stock=0, *, arrives=None, name="Mug", **fields):
-    product = ProductFactory(stock=stock, name=name)
-    if fields:
-        StockItem.objects.filter(id=anchor_of(product).id).update(**fields)
-    if arrives:
-        days = {"earliest": in_days(arrives[0]), "latest": in_days(arrives[1])}
-        expect_delivery(product=product, quantity=5, confidence="firm", **days)
-    return product
-
-
 def test_goods_made_once_they_are_ordered_say_so():
-    offer = offer_of(make(policy="made_to_order", lead_days=10))
+    offer = offer_of(mug_with(policy="made_to_order", lead_days=10))
     assert offer["availability"] == "https://schema.org/MadeToOrder" and "availabilityStarts" in offer
 
 
 def test_a_new_release_of_what_was_sold_before_is_no_pre_order_to_machines():
-    again = make(policy="preorder", releases_at=timezone.now() + dt.timedelta(days=9))
+    again = mug_with(policy="preorder", releases_at=timezone.now() + dt.timedelta(days=9))
     open_restock(item=anchor_of(again), units=3, now=timezone.now() - dt.timedelta(days=90))
     assert offer_of(again)["availability"] == "https://schema.org/BackOrder"
 
 
 def test_a_start_is_never_in_the_past():
-    late, today = make(policy="backorder"), make(policy="backorder", arrives=(0, 0))
+    late, today = mug_with(policy="backorder"), mug_with(policy="backorder", arrives=(0, 0))
     day = in_days(-3)
     StockItem.objects.filter(id=anchor_of(late).id).update(next_earliest=day, next_latest=day, next_confidence="firm")
     assert "availabilityStarts" not in offer_of(late)
@@ -68,11 +52,11 @@ def test_a_start_is_never_in_the_past():
 
 
 def test_what_is_on_the_shelf_starts_at_no_day():
-    assert "availabilityStarts" not in offer_of(make(9, policy="backorder", arrives=(4, 8)))
+    assert "availabilityStarts" not in offer_of(mug_with(9, policy="backorder", arrives=(4, 8)))
 
 
 def test_page_and_data_name_the_same_day():
-    product = make(policy="backorder", arrives=(40, 47))
+    product = mug_with(policy="backorder", arrives=(40, 47))
     start = dt.datetime.fromisoformat(offer_of(product)["availabilityStarts"])
     assert f'<time datetime="{start.date()}">' in html_of(product, "{% backorder_status p %}")
 
@@ -88,9 +72,9 @@ def test_page_and_data_name_the_same_day():
     ],
 )
 def test_a_name_stays_a_name(name):
-    html = html_of(make(3, name=name))
+    html = html_of(mug_with(3, name=name))
     assert html.count("<") == 2 and not {"\u2028", "\u2029"} & set(html)
-    assert json_of(make(3, name=name))["name"] == name
+    assert json_of(mug_with(3, name=name))["name"] == name
 
 
 def test_characters_that_no_page_can_carry_are_dropped(monkeypatch):
@@ -112,7 +96,7 @@ GROUP = '{% backorder_jsonld p variants=all name="Mug" group=7 %}'
 
 
 def test_each_size_of_a_page_has_an_offer_of_its_own():
-    small, large = make(9, name="Mug, small"), make(name="Mug, large")
+    small, large = mug_with(9, name="Mug, small"), mug_with(name="Mug, large")
     told = json_of(small, GROUP, all=[large, small])
 
     assert (told["@context"], told["@type"]) == ("https://schema.org", "ProductGroup")
@@ -122,18 +106,18 @@ def test_each_size_of_a_page_has_an_offer_of_its_own():
 
 
 def test_a_product_without_other_sizes_is_no_group():
-    mug = make(9)
+    mug = mug_with(9)
     assert json_of(mug, GROUP, all=[mug])["@type"] == "Product"
     assert json_of(mug, "{% backorder_jsonld p variants=missing %}")["@type"] == "Product"
 
 
 def test_a_group_without_a_name_is_called_as_its_product():
-    small, large = make(9, name="Mug, small"), make(name="Mug, large")
+    small, large = mug_with(9, name="Mug, small"), mug_with(name="Mug, large")
     assert json_of(small, "{% backorder_jsonld p variants=all %}", all=[small, large])["name"] == "Mug, small"
 
 
 def test_many_sizes_cost_no_query_more_than_two(django_assert_max_num_queries):
-    first, *others = [make(number) for number in range(6)]
+    first, *others = [mug_with(number) for number in range(6)]
     html_of(first)
     with django_assert_max_num_queries(4):
         json_of(first, GROUP, all=[first, *others])
