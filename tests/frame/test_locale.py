@@ -470,7 +470,7 @@ def tags():
     yield from _boxes(mug, anna, path)
     yield draw(
         "{% backorder_badge p %}{% backorder_line p %}{% backorder_status p %}{% backorder_alternatives p %}{% backorder_jsonld p %}"
-        "{% backorder_feeds %}"
+        "{% backorder_feeds %}{% backorder_script %}{% backorder_badge p live=True %}"
         "{% backorder_button_label p %}{% backorder_window w %}{% backorder_promise w %}",
         p=mug,
         w=Window(earliest=in_days(4), latest=in_days(8)),
@@ -542,6 +542,10 @@ def pages(language):
     confirm = reverse("backorders:confirm", args=[token_for(asked, Purpose.CONFIRM, **week)])
     leave = reverse("backorders:leave", args=[token_for(asked, Purpose.LEAVE)])
     yield from (client.get(confirm), client.post(confirm), client.get(leave), client.post(leave), client.get(confirm))
+    yield client.get(reverse("backorders:now"), {"of": f"status|||{reference[mug]}", "token": "1"})
+    strict = Client(enforce_csrf_checks=True, headers={"Accept-Language": language})
+    yield strict.post(form, {"product": reference[mug], "email": "ana@example.com"})
+    yield strict.post(confirm)
     yield from pages_to_manage(client, language)
     yield from pages_of_holds(client, language)
 
