@@ -195,6 +195,15 @@ def backorder_price(described: Described) -> str:
 
 
 @register.filter
+def backorder_isolated(text: str) -> str:
+    """A name within plain text: where that runs from right to left, the name keeps its own direction and moves nothing beside it.
+
+    In HTML, ``<bdi>`` does the same.
+    """
+    return f"\u2068{text}\u2069" if translation.get_language_bidi() else str(text)
+
+
+@register.filter
 def backorder_url(described: Described) -> str:
     """The product's page as the shop names it; anything but a path or a web address is dropped."""
     return _web(getattr(described, "url", ""))

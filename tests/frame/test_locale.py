@@ -348,7 +348,7 @@ class Visible(HTMLParser):
 OWN_NAMES = re.compile(r'<option value="([\w-]+)" lang="\1".*?</option>')
 """Languages to choose from, each called as it calls itself."""
 
-INLINE = re.compile(r'</?time[^>]*>|<strong class="bo-address"[^>]*>(.*?)</strong>')
+INLINE = re.compile(r'</?(?:time|bdi)[^>]*>|<strong class="bo-address"[^>]*>(.*?)</strong>')
 """Elements within a sentence."""
 
 
@@ -785,7 +785,7 @@ def any_english():
 
 _WORDS = (
     *("title", "shop_name", "reference", "proven", "when", "day", "days", "month", "key", "text", "names"),
-    *("until", "due", "first", "last", "known", "currency"),
+    *("until", "due", "first", "last", "known", "currency", "reason"),
 )
 """Placeholders for words; all others stand for numbers."""
 
