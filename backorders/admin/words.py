@@ -16,9 +16,9 @@ from backorders.models import Delivery, Subscription
 
 def why(note: str) -> str:
     """Why a mail did not leave. Our own reasons are kept in English and read in the reader's language; what a mail server said stays."""
-    if note in Subscription.Closed.values:
-        return str(Subscription.Closed(note).label)
-    return _(note) if note else ""
+    if not note:
+        return ""
+    return str(Subscription.Closed(note).label) if note in Subscription.Closed.values else _(note)
 
 
 def told(error: BackordersError) -> str:
