@@ -65,4 +65,6 @@ def test_it_is_small():
 
 
 def test_the_script_builds_no_code_and_no_markup_of_its_own():
-    assert not re.search(r"\beval\b|new Function|innerHTML\s*=[^=]|insertAdjacentHTML|document\.write|https?://", SCRIPT)
+    assert not re.search(
+        r"\beval\b|new Function|innerHTML\s*=[^=]|insertAdjacentHTML|document\.write|https?://", SCRIPT
+    )
