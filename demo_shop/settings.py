@@ -17,6 +17,7 @@ SECRET_KEY = "demo-only-this-shop-sells-nothing-and-keeps-no-secrets"
 DEBUG = os.environ.get("DEMO_DEBUG") == "1"
 ALLOWED_HOSTS = ["localhost", "127.0.0.1", "[::1]", DEMO_BASE_URL.partition("://")[2].partition(":")[0]]
 CSRF_TRUSTED_ORIGINS = [DEMO_BASE_URL]
+CSRF_FAILURE_VIEW = "backorders.storefront.stale.csrf_failure"  # a page to read, also for a form that a cache kept
 
 INSTALLED_APPS = [
     "demo_shop",

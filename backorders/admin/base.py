@@ -150,7 +150,7 @@ class Page(ModelAdmin):
             try:
                 note = do(row)
             except BackordersError as error:
-                self.message_user(request, f"{self.name_of(row)}: {told(error)}", messages.WARNING)
+                self.message_user(request, f"{self.name_of(row)} · {told(error)}", messages.WARNING)
             else:
                 self.log_change(request, row, note)
                 done += 1

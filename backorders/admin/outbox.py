@@ -18,6 +18,7 @@ from backorders.admin.base import OpenFirst, ReadOnlyPage, WithAddresses
 from backorders.admin.flow import banner, flow_page
 from backorders.admin.look import masked_within, may_see_addresses, state_badge
 from backorders.admin.preview import body_page, kinds_page, preview_page
+from backorders.admin.words import why
 from backorders.models import OutgoingMail
 from backorders.services.outbox import send_again
 
@@ -95,11 +96,11 @@ class OutgoingMailAdmin(WithAddresses, ReadOnlyPage):
 
     @admin.display(description=_("last answer"))
     def answer(self, mail: OutgoingMail) -> str:
-        return mail.note
+        return why(mail.note)
 
     @admin.display(description=_("last answer"))
     def masked_answer(self, mail: OutgoingMail) -> str:
-        return masked_within(mail.note)
+        return masked_within(why(mail.note))
 
     @admin.display(description=_("preview"))
     def look(self, mail: OutgoingMail) -> str:

@@ -18,6 +18,7 @@ from django.utils.translation import gettext as _
 
 from backorders.admin.base import Page
 from backorders.admin.look import masked_within, may_see_addresses, state_badge
+from backorders.admin.words import why
 from backorders.domain.outbox import MailState, Outcome
 from backorders.errors import InvalidAddress
 from backorders.models import OutgoingMail
@@ -138,7 +139,7 @@ def _shown(page: Page, preview: Preview, look: dict[str, str]) -> dict[str, Any]
         "preview": preview,
         "state": state_badge(mail),
         "fate": _fate(preview),
-        "trouble": masked_within(preview.trouble),
+        "trouble": masked_within(why(preview.trouble)),
         "subject": message.subject if message else "",
         "sender": (message.from_email or settings.DEFAULT_FROM_EMAIL) if message else "",
         "recipient": ", ".join(message.to) if message else "",
@@ -159,7 +160,7 @@ def _fate(preview: Preview) -> str:
         return _("This is how it would look today.")
     if preview.verdict.is_true:
         return _("If it were its turn now, it would leave like this.")
-    return _("If it were its turn now, it would not leave: %(reason)s.") % {"reason": preview.verdict.because}
+    return _("If it were its turn now, it would not leave: %(reason)s.") % {"reason": why(preview.verdict.because)}
 
 
 def _inert(html: str, *, scheme: str) -> str:

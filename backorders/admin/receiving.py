@@ -153,14 +153,14 @@ def _book(page: Page, request: HttpRequest, form: ReceiveForm, delivery: Deliver
     except OverReceipt:
         raise
     except BackordersError as error:
-        page.message_user(request, f"{title}: {told(error)}", messages.ERROR)
+        page.message_user(request, f"{title} · {told(error)}", messages.ERROR)
         return
     if arrival.was_repeated:
         said = _("%(title)s: this receipt was booked before; nothing was counted twice.") % {"title": title}
         page.message_user(request, said, messages.INFO)
         return
     page.log_change(request, delivery, _("Received %(units)s.") % {"units": arrival.units})
-    page.message_user(request, f"{title}: {_outcome(arrival)}", messages.SUCCESS)
+    page.message_user(request, f"{title} · {_outcome(arrival)}", messages.SUCCESS)
 
 
 def _outcome(arrival: Arrival) -> str:

@@ -11,7 +11,14 @@ from django.utils.translation import ngettext
 from backorders import errors
 from backorders.admin.look import days
 from backorders.errors import MOST_UNITS, BackordersError
-from backorders.models import Delivery
+from backorders.models import Delivery, Subscription
+
+
+def why(note: str) -> str:
+    """Why a mail did not leave. Our own reasons are kept in English and read in the reader's language; what a mail server said stays."""
+    if not note:
+        return ""
+    return str(Subscription.Closed(note).label) if note in Subscription.Closed.values else _(note)
 
 
 def told(error: BackordersError) -> str:

@@ -20,6 +20,7 @@ from django.db.models import Count, Exists, F, OuterRef, Q
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone, translation
+from django.utils.translation import gettext_noop
 
 from backorders.conf import conf
 from backorders.domain.allocation import Fill
@@ -280,11 +281,11 @@ def verdict_on(mail: OutgoingMail, facts: Facts) -> Verdict:
     """This will say whether a mail is still true at this moment."""
     recipient = recipient_of(mail)
     if recipient.email_key in facts.suppressed:
-        return Verdict(False, MailState.SUPPRESSED, "the address is suppressed")
+        return Verdict(False, MailState.SUPPRESSED, gettext_noop("the address is suppressed"))
     if recipient.item_id not in facts.described:
-        return Verdict(False, MailState.CANCELLED, "the product is gone")
+        return Verdict(False, MailState.CANCELLED, gettext_noop("the product is gone"))
     if mail.kind == MailKind.CONFIRM_SUBSCRIPTION:
-        return _if(recipient.email_key in facts.unconfirmed, "already answered")
+        return _if(recipient.email_key in facts.unconfirmed, gettext_noop("already answered"))
     if mail.kind in OF_A_RETURN:
         return _verdict_on_return(mail, facts)
     if mail.kind == MailKind.REQUEST_ENDED:
@@ -295,9 +296,9 @@ def verdict_on(mail: OutgoingMail, facts: Facts) -> Verdict:
 
 def _verdict_on_order(mail: OutgoingMail, line: Backorder, facts: Facts) -> Verdict:
     if not is_ours(MailKind(mail.kind)):
-        return _if(False, "the shop writes such mails itself (MAILS_OFF)")
+        return _if(False, gettext_noop("the shop writes such mails itself (MAILS_OFF)"))
     if not line.email:
-        return _if(False, "the customer was forgotten")
+        return _if(False, gettext_noop("the customer was forgotten"))
     match mail.kind:
         case MailKind.BACKORDER_CANCELLED:
             return TRUE
@@ -307,37 +308,37 @@ def _verdict_on_order(mail: OutgoingMail, line: Backorder, facts: Facts) -> Verd
             return _verdict_on_move(mail, line, facts)
         case MailKind.PREORDER_RELEASED:
             return _verdict_on_release(line, facts)
-    return _if(line.state != Backorder.State.CANCELLED, "the order was cancelled")
+    return _if(line.state != Backorder.State.CANCELLED, gettext_noop("the order was cancelled"))
 
 
 def _verdict_on_move(mail: OutgoingMail, line: Backorder, facts: Facts) -> Verdict:
     """Of several moves the last one is told, from the date that the reader knows."""
     move = facts.moves.get(line.id)
     if line.state != Backorder.State.WAITING:
-        return _if(False, "nothing is waited for any more")
+        return _if(False, gettext_noop("nothing is waited for any more"))
     if move is None or move.promise_id != mail.promise_id:
-        return _if(False, "the date has moved again")
-    return _if(move.is_news(shop_today(facts.now)), "the date is the one that was told")
+        return _if(False, gettext_noop("the date has moved again"))
+    return _if(move.is_news(shop_today(facts.now)), gettext_noop("the date is the one that was told"))
 
 
 def _verdict_on_release(line: Backorder, facts: Facts) -> Verdict:
     """Whoever was given units hears of those, but for an order that ships as a whole, which may lack another line."""
     if line.state == Backorder.State.CANCELLED:
-        return _if(False, "the order was cancelled")
+        return _if(False, gettext_noop("the order was cancelled"))
     if line.item.releases_at is not None and facts.now < line.item.releases_at:
-        return _if(False, "the release was put off")
+        return _if(False, gettext_noop("the release was put off"))
     is_told = line.is_told or (line.allocated_quantity and line.fill != Fill.WHOLE_ORDER)
-    return _if(not is_told and line.state != Backorder.State.SHIPPED, "told of the goods themselves")
+    return _if(not is_told and line.state != Backorder.State.SHIPPED, gettext_noop("told of the goods themselves"))
 
 
 def _verdict_on_arrival(mail: OutgoingMail, line: Backorder, facts: Facts) -> Verdict:
     """What was taken back since is not announced; what has left the house meanwhile did come in."""
     order = facts.orders.get(line.id, [line])
     if all(each.state == Backorder.State.CANCELLED for each in order):
-        return _if(False, "the order was cancelled")
+        return _if(False, gettext_noop("the order was cancelled"))
     if line.id in facts.orders:
-        return _if(not any(each.needs for each in order), "not all of the order is here any more")
-    return _if(bool(_units_of(mail, line, facts)), "the goods are not there after all")
+        return _if(not any(each.needs for each in order), gettext_noop("not all of the order is here any more"))
+    return _if(bool(_units_of(mail, line, facts)), gettext_noop("the goods are not there after all"))
 
 
 def _units_of(mail: OutgoingMail, line: Backorder, facts: Facts) -> int:
@@ -352,18 +353,18 @@ def _verdict_on_return(mail: OutgoingMail, facts: Facts) -> Verdict:
     assert subscription is not None  # noqa: S101 - the kind says so
     is_meant = subscription.state == Subscription.State.TOLD and subscription.restock_id == mail.restock_id
     if not is_meant:
-        return Verdict(False, MailState.CANCELLED, "no longer waiting")
+        return Verdict(False, MailState.CANCELLED, gettext_noop("no longer waiting"))
     if mail.kind == MailKind.HELD and facts.hold_of(mail) is None:
-        return _if(False, "nothing is put aside any more")
+        return _if(False, gettext_noop("nothing is put aside any more"))
     answers = facts.to_holders if mail.kind == MailKind.HELD else facts.availability
     answer = answers.get(subscription.item_id)
     if answer is None or not answer.for_sale.covers(subscription.quantity):
-        return _if(False, "the shelf is empty again")
+        return _if(False, gettext_noop("the shelf is empty again"))
     if not pays(subscription.highest_price, facts.described[subscription.item_id].price):
-        return _if(False, "it costs more than the highest price")
+        return _if(False, gettext_noop("it costs more than the highest price"))
     if subscription.need_until is not None and subscription.need_until <= facts.now:
-        return _if(False, "it was needed by an earlier day")
-    return _if(subscription.id not in facts.told_of_another, "told of another product that would do")
+        return _if(False, gettext_noop("it was needed by an earlier day"))
+    return _if(subscription.id not in facts.told_of_another, gettext_noop("told of another product that would do"))
 
 
 IN_VAIN = (Subscription.Closed.TOO_LATE, Subscription.Closed.IN_VAIN)
@@ -374,8 +375,8 @@ def _verdict_on_the_end(mail: OutgoingMail, facts: Facts) -> Verdict:
     subscription = mail.subscription
     assert subscription is not None  # noqa: S101 - the kind says so
     if not subscription.email or subscription.closed_because not in IN_VAIN:
-        return _if(False, "nobody waited in vain")
-    return _if((subscription.item_id, subscription.email_key) not in facts.asked_again, "asked again")
+        return _if(False, gettext_noop("nobody waited in vain"))
+    return _if((subscription.item_id, subscription.email_key) not in facts.asked_again, gettext_noop("asked again"))
 
 
 def _if(is_true: bool, otherwise: str) -> Verdict:

@@ -9,6 +9,7 @@ from typing import Any
 
 from django.db import connection
 from django.db.models import F
+from django.utils.translation import gettext_noop
 
 from backorders.domain.allocation import Plan, plan, shortage
 from backorders.domain.outbox import MailKind
@@ -226,7 +227,7 @@ def take_back(*, item: StockItem, units: int, event: StockEvent, now: datetime) 
     taken = shortage(holders=map(holding_of, lines.values()), units=units)
     for line_id, quantity in taken.items():
         _take_from(lines[line_id], quantity, event, now)
-    cancel_filled_mail(line_ids=list(taken), because="the goods are not there after all")
+    cancel_filled_mail(line_ids=list(taken), because=gettext_noop("the goods are not there after all"))
     item.queued_units += sum(taken.values())
     for delivery in Delivery.objects.open().filter(pinned__in=list(taken)).distinct().order_by("id"):
         unpin_surplus(item=item, delivery=delivery)

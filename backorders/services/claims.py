@@ -21,6 +21,7 @@ from typing import Any
 
 from django.db import connection, transaction
 from django.db.models import F, Q, QuerySet, prefetch_related_objects
+from django.utils.translation import gettext_noop
 
 from backorders.conf import conf
 from backorders.domain.outbox import MailState
@@ -186,7 +187,7 @@ def _recover(left: MailClaim) -> int:
         told = rows.filter(state=MailState.SENDING).alias(row=PLACE)
         count += _were_accepted(told.filter(row__lt=left.telling), left.leased_until - conf.lease)
         unknown: dict[str, Any] = FREE if conf.on_unknown == "resend" else {"lease_token": None}
-        note = "its worker died while the mail server was told"
+        note = gettext_noop("its worker died while the mail server was told")
         in_doubt = told.filter(row__gte=left.telling, row__lte=left.telling_to)
         count += in_doubt.update(**unknown, attempts=F("attempts") + 1, note=note)
     count += rows.update(**FREE)

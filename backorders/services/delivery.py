@@ -14,6 +14,7 @@ from typing import Any
 
 from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
+from django.utils.translation import gettext_noop
 
 from backorders.conf import conf
 from backorders.domain.outbox import (
@@ -335,7 +336,7 @@ def _mine(mails: list[OutgoingMail], *states: MailState) -> Any:
 
 def _stays(mail: OutgoingMail, verdict: Verdict, done: Delivered) -> bool:
     if mail.attempts >= conf.max_attempts:
-        verdict = Verdict(False, MailState.DEAD, mail.note or "too many attempts")
+        verdict = Verdict(False, MailState.DEAD, mail.note or gettext_noop("too many attempts"))
     if verdict.is_true:
         return True
     _end(mail, verdict.end, verdict.because)

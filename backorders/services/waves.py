@@ -9,6 +9,7 @@ from datetime import datetime
 from django.db import transaction
 from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext_noop
 
 from backorders.conf import conf
 from backorders.domain.outbox import BULK, FRONT, FRONT_OF_A_WAVE, MailKind, MailState
@@ -54,7 +55,7 @@ def close_restock(*, item: StockItem, now: datetime) -> int:
         return 0
     Restock.objects.filter(id=restock.id).update(closed_at=now)
     told = Subscription.objects.filter(item=item, state=Subscription.State.TOLD, restock=restock)
-    cancel_mail(subscriptions=told, because="the shelf is empty again")
+    cancel_mail(subscriptions=told, because=gettext_noop("the shelf is empty again"))
     left = (MailState.SENDING, MailState.SENT)
     # A list of ids, not a correlated EXISTS: SQLite would scan the outbox once per person.
     reached = OutgoingMail.objects.filter(subscription__isnull=False, restock=restock, state__in=left)
@@ -79,7 +80,7 @@ def break_holds(*, item: StockItem, left: int, now: datetime) -> int:
     ended = give_back(holds=Hold.objects.filter(id__in=[hold.id for hold in broken]), now=now)
     told = Subscription.objects.filter(id__in=[hold.subscription_id for hold in broken])
     told = told.filter(state=Subscription.State.TOLD)
-    cancel_mail(subscriptions=told, because="the shelf is empty again")
+    cancel_mail(subscriptions=told, because=gettext_noop("the shelf is empty again"))
     left_house = (MailState.SENDING, MailState.SENT, MailState.DEAD)
     reached = OutgoingMail.objects.filter(subscription__in=told, restock=OuterRef("restock"), state__in=left_house)
     told.exclude(Exists(reached.filter(subscription=OuterRef("id")))).never_told()

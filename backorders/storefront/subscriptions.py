@@ -66,12 +66,10 @@ def subscribe_page(request: HttpRequest) -> HttpResponse:
     The answer is the same for every address. What cannot be read is shown again with the typed value (422); a product
     that is here already, or never will be again, is said to be so (409); an unknown or hidden one is a page, too (404).
     """
-    asked = request.POST if request.method == "POST" else request.GET
     try:
-        product = sellables.find(asked.get("product", ""))
+        product, others = _asked_about(request)
     except NotSellable:
         return page(request, "no_product", status=404)
-    others = list(sellables.find_all(asked.getlist("any_of")[: MOST_CHOICES + 1]).values())
     about = _about(product) | {"any_of": others}
     if request.method != "POST":
         return page(request, "subscribe", about | {"next": local_url(request.GET.get("next", ""))})
@@ -90,6 +88,23 @@ def subscribe_page(request: HttpRequest) -> HttpResponse:
     return page(
         request, "subscribe", about | {"form": form, "next": local_url(request.POST.get("next", ""))}, status=422
     )
+
+
+def subscribe_again(request: HttpRequest) -> HttpResponse:
+    """The form as it was typed, with a token that counts, where that of the page did not any more (403). Nothing was stored."""
+    try:
+        product, others = _asked_about(request)
+    except NotSellable:
+        return page(request, "no_product", status=404)
+    typed = {"form": SubscribeForm(request.POST), "next": local_url(request.POST.get("next", ""))}
+    return page(request, "subscribe", _about(product) | typed | {"any_of": others, "refusal": "stale"}, status=403)
+
+
+def _asked_about(request: HttpRequest) -> tuple[Any, list[Any]]:
+    """The product that a form or link names, and the others that would do as well. Raises ``NotSellable``."""
+    asked = request.POST if request.method == "POST" else request.GET
+    product = sellables.find(asked.get("product", ""))
+    return product, list(sellables.find_all(asked.getlist("any_of")[: MOST_CHOICES + 1]).values())
 
 
 def _ask(request: HttpRequest, form: SubscribeForm, products: list[Any]) -> Asked:

@@ -64,19 +64,28 @@ register = template.Library()
 
 
 @register.simple_tag(takes_context=True)
-def backorder_badge(context: Context, product: Any) -> str:
+def backorder_badge(context: Context, product: Any, live: bool = False) -> str:
     """Icon and word, for product cards and lists."""
     answer = _answer(context, product)
-    return "" if answer is None else _draw(context, "badge", {"shown": shown(answer), "availability": answer})
+    if answer is None:
+        return ""
+    drawn = _draw(context, "badge", {"shown": shown(answer), "availability": answer})
+    return _live(context, drawn, product, part="badge") if live else drawn
 
 
 @register.simple_tag(takes_context=True)
 def backorder_status(
-    context: Context, product: Any, quantity: int | None = None, pay: str = "", deposit: str = ""
+    context: Context,
+    product: Any,
+    quantity: int | None = None,
+    pay: str = "",
+    deposit: str = "",
+    live: bool = False,
 ) -> str:
     """Badge, date and small print, for the product page; with ``quantity``, the shorter form for a line of the cart.
 
     ``pay``: "now" or "when_it_ships"; ``deposit``: what is paid now, as the shop writes money. Said of what is ordered ahead.
+    ``live``: our script puts it right on a page that a cache kept (not with ``quantity``: nobody caches a cart).
     """
     answer, sellable = _answer(context, product), _identify(product)
     if answer is None or sellable is None:
@@ -87,15 +96,20 @@ def backorder_status(
         "product": product,
         "reference": sellable.reference,
     }
-    return _draw(context, "status", values)
+    drawn = _draw(context, "status", values)
+    is_live = live and not quantity
+    return _live(context, drawn, product, part="status", pay=pay, deposit=str(deposit or "")) if is_live else drawn
 
 
 @register.simple_tag(takes_context=True)
-def backorder_line(context: Context, product: Any) -> str:
+def backorder_line(context: Context, product: Any, live: bool = False) -> str:
     """The date alone, for each size or colour beside its name and badge. Nothing where there is none to say."""
     answer = _answer(context, product)
-    line = "" if answer is None else line_in_short(answer)
-    return _draw(context, "line", {"line": line, "availability": answer}) if line else ""
+    if answer is None:
+        return ""
+    line = line_in_short(answer)
+    drawn = _draw(context, "line", {"line": line, "availability": answer}) if line else SafeString()
+    return _live(context, drawn, product, part="line") if live else drawn
 
 
 @register.simple_tag(takes_context=True)
@@ -178,6 +192,15 @@ def _last_move(place: Place, given: Sequence[Given]) -> dict[str, Any] | None:
 def backorder_price(described: Described) -> str:
     """A described product's price as its reader writes money, or an empty string."""
     return price_in_words(described)
+
+
+@register.filter
+def backorder_isolated(text: str) -> str:
+    """A name within plain text: where that runs from right to left, the name keeps its own direction and moves nothing beside it.
+
+    In HTML, ``<bdi>`` does the same.
+    """
+    return f"\u2068{text}\u2069" if translation.get_language_bidi() else str(text)
 
 
 @register.filter
@@ -406,6 +429,12 @@ def backorder_feeds(context: Context) -> str:
 _FEEDS = {"arrivals-atom": ATOM, "arrivals-json": JSON}
 
 
+@register.simple_tag(takes_context=True)
+def backorder_script(context: Context) -> str:
+    """The one script there is, for the ``<head>`` of pages that a cache keeps: it puts right what ``live=True`` marks."""
+    return _draw(context, "script", {})
+
+
 # asking once
 
 
@@ -479,6 +508,11 @@ def _draw(context: Context, name: str, values: dict[str, Any]) -> SafeString:
     if (token := context.get("csrf_token")) is not None:
         inner["csrf_token"] = token
     return SafeString(engine.get_template(f"backorders/tags/{name}.html").render(inner).strip())
+
+
+def _live(context: Context, drawn: SafeString, product: Any, **said: str) -> SafeString:
+    """The same inside the element by which our script knows what to ask for; without the script it is no more than that."""
+    return _draw(context, "live", {"drawn": drawn, "reference": sellables.identify(product).reference} | said)
 
 
 def _web(url: str) -> str:

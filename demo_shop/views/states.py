@@ -26,7 +26,7 @@ CASES = [
     Case("backorder-firm", _("On backorder, the date is sure"), _("We promise the last day of the delivery."), "DOME-BRICK"),
     Case("backorder-estimate", _("On backorder, the date is an estimate"), _("The farther away, the wider the words."), "SANTOKU-OAK"),
     Case("all-reserved", _("The next delivery is spoken for"), _("We sell no more than will come."), "BLOCK-OAK"),
-    Case("preorder", _("Pre-order"), _("It has a day of its own, and the day it ships."), "FERRY-HARDBACK"),
+    Case("preorder", _("Pre-order"), _("The day of its release is named, and by when it ships."), "FERRY-HARDBACK"),
     Case("coming-soon", _("Announced"), _("It cannot be ordered yet, but somebody may want to know first."), "SALT-HARDBACK"),
     Case("out-with-date", _("Sold out, more on the way"), _("When it comes, and a mail on that day."), "HEARTH-MATT-BLACK"),
     Case("out-without-date", _("Sold out, nobody knows"), _("Then we say so, and show what is here."), "MOON-80-CM", has_instead=True),

@@ -12,12 +12,13 @@ from django.db import connection
 from django.test import Client, override_settings
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from backorders.admin.preview import _inert
+from backorders.admin.words import why
 from backorders.domain.outbox import OF_A_RETURN, OF_AN_ORDER
 from backorders.domain.tokens import looks_like_a_token
-from backorders.models import Hold, OutgoingMail, Restock, StockItem, SubscriptionToken
+from backorders.models import Hold, OutgoingMail, Restock, StockItem, Subscription, SubscriptionToken
 from backorders.queries.outbox import DOORS
 from backorders.queries.preview import NO_DOOR
 from backorders.services.backorders import place_backorder
@@ -188,6 +189,12 @@ def test_it_says_whether_it_would_leave(viewer, write):
 
     OutgoingMail.objects.update(state="sent")
     assert "It has left." in page(viewer, preview_of(mail))
+
+
+def test_our_reasons_are_read_in_the_readers_language_and_a_mail_servers_as_it_said_them():
+    with translation.override("de"):
+        assert why("bought") == str(Subscription.Closed.BOUGHT.label) != "bought"
+        assert (why("550 no such user"), why("")) == ("550 no such user", "")
 
 
 def test_a_mail_about_a_product_that_is_gone_says_so(viewer, write, mug):

@@ -143,6 +143,13 @@ def test_arabic_runs_from_right_to_left(gallery):
     assert box["x"] + box["width"] - (badge["x"] + badge["width"]) < 40  # begins at the right edge
 
 
+def test_the_button_that_unfolds_a_form_stands_in_one_line(gallery):
+    page = gallery("desktop").page
+    lines = page.locator(".bo-fold .bo-heading span").evaluate_all("""all => all.map(e => {
+        const words = document.createRange(); words.selectNodeContents(e); return words.getClientRects().length; })""")
+    assert set(lines) == {1}
+
+
 def test_sizes_are_told_apart(gallery):
     sizes = gallery("desktop").page.locator("#mixed .sizes li").all_inner_texts()
     said = [" ".join(size.split()) for size in sizes]

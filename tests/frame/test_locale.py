@@ -348,7 +348,7 @@ class Visible(HTMLParser):
 OWN_NAMES = re.compile(r'<option value="([\w-]+)" lang="\1".*?</option>')
 """Languages to choose from, each called as it calls itself."""
 
-INLINE = re.compile(r'</?time[^>]*>|<strong class="bo-address"[^>]*>(.*?)</strong>')
+INLINE = re.compile(r'</?(?:time|bdi)[^>]*>|<strong class="bo-address"[^>]*>(.*?)</strong>')
 """Elements within a sentence."""
 
 
@@ -470,7 +470,7 @@ def tags():
     yield from _boxes(mug, anna, path)
     yield draw(
         "{% backorder_badge p %}{% backorder_line p %}{% backorder_status p %}{% backorder_alternatives p %}{% backorder_jsonld p %}"
-        "{% backorder_feeds %}"
+        "{% backorder_feeds %}{% backorder_script %}{% backorder_badge p live=True %}"
         "{% backorder_button_label p %}{% backorder_window w %}{% backorder_promise w %}",
         p=mug,
         w=Window(earliest=in_days(4), latest=in_days(8)),
@@ -542,6 +542,10 @@ def pages(language):
     confirm = reverse("backorders:confirm", args=[token_for(asked, Purpose.CONFIRM, **week)])
     leave = reverse("backorders:leave", args=[token_for(asked, Purpose.LEAVE)])
     yield from (client.get(confirm), client.post(confirm), client.get(leave), client.post(leave), client.get(confirm))
+    yield client.get(reverse("backorders:now"), {"of": f"status|||{reference[mug]}", "token": "1"})
+    strict = Client(enforce_csrf_checks=True, headers={"Accept-Language": language})
+    yield strict.post(form, {"product": reference[mug], "email": "ana@example.com"})
+    yield strict.post(confirm)
     yield from pages_to_manage(client, language)
     yield from pages_of_holds(client, language)
 
@@ -781,7 +785,7 @@ def any_english():
 
 _WORDS = (
     *("title", "shop_name", "reference", "proven", "when", "day", "days", "month", "key", "text", "names"),
-    *("until", "due", "first", "last", "known", "currency"),
+    *("until", "due", "first", "last", "known", "currency", "reason"),
 )
 """Placeholders for words; all others stand for numbers."""
 

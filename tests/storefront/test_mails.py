@@ -175,6 +175,17 @@ def test_arabic_mails_run_from_right_to_left(write):
     assert 'align="right"' in html
 
 
+def test_a_name_keeps_its_own_direction_in_both_parts_of_an_arabic_mail(write):
+    arabic = write(language="ar")
+    assert re.search("\u2068[^\u2068\u2069]*Mug[^\u2068\u2069]*\u2069", arabic.body)
+    assert re.search("<bdi>[^<]*Mug[^<]*</bdi>", html_of(arabic))
+    assert "\u2068" not in arabic.subject  # invisible signs have no place in a header
+
+
+def test_a_mail_that_runs_from_left_to_right_needs_no_invisible_signs(write):
+    assert "\u2068" not in write().body
+
+
 def test_no_text_part_has_gaps_where_something_was_left_out(write):
     assert "\n\n\n" not in write().body
 

@@ -132,7 +132,7 @@ def test_one_is_left_and_the_other_stays(client, red, blue):
     page = client.post(link(red), {"request": red.pk, "act": "leave", "quantity": "nonsense"}).content.decode()
 
     assert (read(red).closed_because, read(blue).state) == ("left", "waiting")
-    assert "we will not write about Red &amp; Co again" in page and "Blue" in page
+    assert "we will not write about <bdi>Red &amp; Co</bdi> again" in page and "Blue" in page
 
 
 def test_all_are_left_and_the_link_has_done_its_work(client, red, blue):

@@ -461,7 +461,7 @@ def test_an_order_line_whose_date_moved_shows_the_old_one_the_new_one_and_why():
 
     assert f"<dt>Promised before</dt><dd><s>{old}</s></dd>" in html
     assert f"<dt>Promised now</dt><dd>{new}</dd>" in html
-    assert "<dt>Why</dt><dd>Strike at the &lt;port&gt;.</dd>" in html
+    assert "<dt>Why</dt><dd><bdi>Strike at the &lt;port&gt;.</bdi></dd>" in html
 
 
 def test_a_date_that_moved_without_a_word_has_no_why():
