@@ -483,8 +483,8 @@ def message_for(
         context = context_for(mail, facts, tokens=tokens)
         name = f"backorders/mail/{mail.kind}"
         if fellows:
-            name = "backorders/mail/digest"
-            context["returns"] = [context, *(context_for(each, facts, tokens=own) for each, own in fellows)]
+            name = f"backorders/mail/{_TOGETHER[MailKind(mail.kind)]}"
+            context["all"] = [context, *(context_for(each, facts, tokens=own) for each, own in fellows)]
             context["others"] = len(fellows)
         message = WholeLines(
             subject=one_line(render_to_string(f"{name}_subject.txt", context)),
@@ -494,11 +494,20 @@ def message_for(
             headers=_headers(mail, context),
         )
         message.attach_alternative(render_to_string(f"{name}.html", context), "text/html")
-        if entry := _calendar_entry(mail, facts, context):
-            message.attach("date.ics", calendar_file(entry, now=facts.now), "text/calendar")
+        several = zip([mail, *(each for each, _ in fellows)], context.get("all", [context]), strict=True)
+        entries = [entry for each, own in several if (entry := _calendar_entry(each, facts, own))]
+        for number, entry in enumerate(entries):
+            message.attach(f"date{number or ''}.ics", calendar_file(entry, now=facts.now), "text/calendar")
     message.is_personal = context["mail"].was_read
     return message
 
+
+_TOGETHER = {
+    MailKind.BACK_IN_STOCK: "digest",
+    MailKind.HELD: "digest",
+    MailKind.PROMISE_MOVED: "promises_moved",
+}
+"""What several mails of a kind are written by, when they leave as one."""
 
 _WITH_CALENDAR = (
     MailKind.BACKORDER_PLACED,

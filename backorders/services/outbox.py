@@ -91,22 +91,37 @@ def bundle_mails(*, beside: int) -> int:
     alike = ("subscription__email_key", "subscription__language", "kind")
     several = waiting.order_by().values(*alike).annotate(mails=Count("id")).filter(mails__gt=1)
     new = list(several.filter(mails__gt=Count("bundle")).values_list("subscription__email_key", flat=True))
-    bundled = 0
-    for start in range(0, len(new), _MAILBOXES):
-        rows = waiting.filter(subscription__email_key__in=new[start : start + _MAILBOXES])
-        leaders = _leaders(rows.order_by("priority", "due_at", "id").values_list("id", *alike))
-        leads = Case(*(When(id__in=ids, then=Value(leader)) for leader, ids in leaders.items()))
-        ids = [mail_id for ids in leaders.values() for mail_id in ids]
-        bundled += OutgoingMail.objects.filter(id__in=ids, state=MailState.QUEUED).update(bundle=leads) if ids else 0
-    return bundled
+    some = (new[start : start + _MOST] for start in range(0, len(new), _MOST))
+    return sum(_bundle(waiting.filter(subscription__email_key__in=keys), alike) for keys in some)
 
 
-_MAILBOXES = 100
-"""So many are bundled by one statement."""
+def bundle_moves(*, promise_ids: list[int]) -> int:
+    """This will make one mail of the new dates of one order: of these, and of what still waits to tell of its other lines.
+
+    It leaves when the first of them would have. Up to ``DIGEST_OF`` lines share a mail. Returns how many mails that are.
+    """
+    waiting = OutgoingMail.objects.filter(state=MailState.QUEUED, kind=MailKind.PROMISE_MOVED, attempts=0)
+    named = waiting.filter(promise__in=promise_ids).exclude(backorder__order_reference="")
+    orders = list(named.order_by().values_list("backorder__order_reference", flat=True).distinct())
+    some = (orders[start : start + _MOST] for start in range(0, len(orders), _MOST))
+    alike = ("backorder__email_key", "backorder__order_reference")
+    return sum(_bundle(waiting.filter(backorder__order_reference__in=keys), alike) for keys in some)
+
+
+_MOST = 100
+"""So many readers' mails are bundled by one statement."""
+
+
+def _bundle(rows: QuerySet[OutgoingMail], alike: tuple[str, ...]) -> int:
+    """One mail of those that are alike, in the order of their turn."""
+    leaders = _leaders(rows.order_by("priority", "due_at", "id").values_list("id", *alike))
+    leads = Case(*(When(id__in=ids, then=Value(leader)) for leader, ids in leaders.items()))
+    ids = [mail_id for ids in leaders.values() for mail_id in ids]
+    return OutgoingMail.objects.filter(id__in=ids, state=MailState.QUEUED).update(bundle=leads) if ids else 0
 
 
 def _leaders(mails: Iterable[tuple[Any, ...]]) -> dict[int, list[int]]:
-    """By the most urgent mail of each digest, which leads, all mails of it."""
+    """By the most urgent mail of each bundle, which leads, all mails of it."""
     by_reader: dict[tuple[Any, ...], list[int]] = {}
     for mail_id, *alike in mails:
         by_reader.setdefault(tuple(alike), []).append(mail_id)

@@ -18,7 +18,7 @@ from backorders.queries.availability import shop_today
 from backorders.queries.backorders import promised_lines, standing_of
 from backorders.queries.outbox import is_ours
 from backorders.services.announce import announce, is_heard
-from backorders.services.outbox import queue_mails
+from backorders.services.outbox import bundle_moves, queue_mails
 from backorders.signals import promise_moved
 
 _BATCH = 1000
@@ -127,6 +127,7 @@ def _mail(promise_ids: list[int], now: datetime) -> None:
             columns={"promise_id": "id", "backorder_id": "backorder_id"},
             due_at=now + conf.tell_moves_after,
         )
+        bundle_moves(promise_ids=some)
 
 
 def _batches(ids: list[int]) -> Iterable[list[int]]:

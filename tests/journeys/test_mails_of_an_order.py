@@ -430,6 +430,73 @@ def test_mails_lead_to_the_shops_own_page_of_the_order(now, settings, pattern, l
     assert (link in message.body.splitlines()) == (link is not None) == ("See your order" in message.alternatives[0][0])
 
 
+# several dates of one order
+
+
+@pytest.fixture
+def one_order(now):
+    """Dee's order has two lines, each with a truck of its own; Eve's has one, on Dee's first truck. All know their dates."""
+    mugs, trucks = [a_mug(), a_mug()], []
+    for mug, name in zip(mugs, ("Mug", "Jug"), strict=True):
+        Product.objects.filter(pk=mug.pk).update(name=name)
+    for mug, day in zip(mugs, (8, 9), strict=True):
+        trucks.append(truck(mug, 4, day))
+        about = {"email": "Dee@example.com", "order_reference": "W-7"}
+        order(mug, 2, f"Dee {len(trucks)}", now=now, **about)
+    order(mugs[0], 2, "Eve", now=now, order_reference="W-8")
+    leave()
+    return trucks
+
+
+def test_two_dates_of_one_order_are_one_mail(one_order):
+    slip(one_order[0], 20, reason="The kiln is being repaired.")
+    slip(one_order[1], 19)
+    written = leave()
+
+    assert len(written) == 2
+    [eve], [dee] = to(written, "Eve"), to(written, "Dee")
+    assert eve.subject == "New date for your order: Mug"
+    assert dee.subject == "New dates for your order W-7"
+    first, second = flat(dee).index("2 × Mug"), flat(dee).index("2 × Jug")
+    assert first < flat(dee).index("The kiln is being repaired.") < second
+    assert re.findall(r"^Promised before: (.+)$", dee.body, re.M) == [words(8), words(9)]
+    assert re.findall(r"^Promised now: (.+)$", dee.body, re.M) == [words(20), words(19)]
+    for day in (8, 9, 19, 20):
+        assert words(day) in dee.alternatives[0][0]
+    assert {state for state, _ in states("promise_moved")} == {"sent"}
+
+
+def test_what_is_not_true_any_more_is_left_out_of_the_one_mail(one_order):
+    """The first line's mail would have led."""
+    slip(one_order[0], 20)
+    slip(one_order[1], 19)
+    cancel_backorder(backorder_id=line("Dee 1").id)
+    kinds = sorted(message.subject for message in to(leave(), "Dee"))
+
+    assert kinds == ["Cancelled: Mug", "New date for your order: Jug"]
+
+
+def test_a_line_without_a_new_date_says_so_beside_one_that_has_one(one_order):
+    sink(one_order[0])
+    slip(one_order[1], 19)
+    [dee] = to(leave(), "Dee")
+
+    assert "We write to you as soon as there is a new date." in flat(dee)
+    assert re.findall(r"^Promised now: (.+)$", dee.body, re.M) == [words(19)]
+
+
+def test_each_date_of_the_one_mail_has_its_calendar_entry(settings, one_order):
+    settings.BACKORDERS = {**settings.BACKORDERS, "MAIL_CALENDAR": True}
+    slip(one_order[0], 20)
+    slip(one_order[1], 19)
+    [dee] = to(leave(), "Dee")
+    entries = {name: content for name, content, _ in dee.attachments}
+
+    assert sorted(entries) == ["date.ics", "date1.ics"]
+    for name, day in (("date.ics", 20), ("date1.ics", 19)):
+        assert f"DTSTART;VALUE=DATE:{in_days(day):%Y%m%d}" in entries[name]
+
+
 # a day for the calendar
 
 

@@ -11,7 +11,7 @@ from django.utils import timezone, translation
 
 from backorders.domain.tokens import Purpose
 from backorders.models import OutgoingMail, Subscription
-from backorders.services.outbox import drain
+from backorders.services.delivery import drain
 from backorders.shop import Described
 from tests.factories import CustomerFactory, ProductFactory, token_for, waiting_for
 from tests.hosts.adapters import CustomAdapter
