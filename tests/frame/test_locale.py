@@ -650,6 +650,23 @@ def release(reader, ago):
     drain(seconds=5)
 
 
+def several_dates(reader):
+    """Two and three lines of one order: later, and without a date."""
+    ago = {"now": timezone.now() - dt.timedelta(minutes=30)}
+    with override_settings(BACKORDERS={**settings.BACKORDERS, "ORDER_URL": "/orders/{order}/"}):
+        for lines in (2, 3):
+            mugs = [on_shelf(policy="backorder", arrives=(4, 8)) for _ in range(lines)]
+            for place, mug in enumerate(mugs):
+                whole = {"reference": f"{OTHER}/{lines}{place}", "order_reference": f"S{lines}"}
+                place_backorder(product=mug, quantity=1, **whole, **reader)
+            drain(seconds=5)
+            trucks = list(Delivery.objects.filter(item__in=[anchor_of(mug).id for mug in mugs]).order_by("id"))
+            cancel_delivery(delivery_id=trucks[0].id, **ago)
+            for truck in trucks[1:]:
+                move_delivery(delivery_id=truck.id, earliest=in_days(18), latest=in_days(20), reason=TITLE, **ago)
+            drain(seconds=5)
+
+
 def mails(language):
     """Every kind of mail, with each of its branches."""
     reader = {"email": "ana@example.com", "language": language}
@@ -678,6 +695,7 @@ def mails(language):
         drain(seconds=5)
 
     lives_of_orders(reader)
+    several_dates(reader)
     back = on_shelf()
     waiting_for(back, language=language)
     Product.objects.filter(pk=back.pk).update(stock=3)
