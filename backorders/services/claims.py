@@ -105,7 +105,7 @@ def _lease(due: Any, token: uuid.UUID) -> int:
     chosen = (array if connection.vendor == "postgresql" else rows) % inner
     with connection.cursor() as cursor:
         cursor.execute(
-            f"UPDATE {OutgoingMail._meta.db_table} SET state = %s, lease_token = %s WHERE id {chosen}",  # noqa: S608 - our own names
+            f"UPDATE {_MAILS} SET state = %s, lease_token = %s WHERE id {chosen}{_lazily()}",  # noqa: S608 - our own names
             [MailState.LEASED.value, _param(OutgoingMail, "lease_token", token), *params],
         )
         return int(cursor.rowcount)
@@ -114,12 +114,13 @@ def _lease(due: Any, token: uuid.UUID) -> int:
 def begin(token: uuid.UUID, letters: Sequence[Letter]) -> list[Letter]:
     """This will mark a stride "sending", and return what still is this process's own: nobody cancelled it meanwhile."""
     # First of all: by the mail of the stride before, whatever is "sending" now would be taken for accepted.
-    if not _write(f"UPDATE {_CLAIMS} SET telling = NULL WHERE token = %s", _param(MailClaim, "token", token)):  # noqa: S608 - our own
+    key = _param(MailClaim, "token", token)
+    if not _write(f"UPDATE {_CLAIMS} SET telling = NULL WHERE token = %s{_lazily()}", key):  # noqa: S608 - our own names
         return []
     ids = [mail_id for letter in letters for mail_id in letter.ids]
     ours_of = f"lease_token = %s AND id IN ({_listed(ids)})"
     marked = _write(
-        f"UPDATE {_MAILS} SET state = 'sending' WHERE state = 'leased' AND {ours_of}",  # noqa: S608 - our own
+        f"UPDATE {_MAILS} SET state = 'sending' WHERE state = 'leased' AND {ours_of}{_lazily()}",  # noqa: S608 - our own
         _param(OutgoingMail, "lease_token", token),
     )
     if marked == len(ids):
@@ -238,8 +239,9 @@ _CLOCK = {
 
 
 def _lazily() -> str:
-    """For this statement's commit only. A database *server* that crashes may forget the last half second of such writes;
-    those mails are sent again, as if nobody knew their fate. A process that dies loses none of them."""
+    """For this statement's commit only. A database *server* that crashes may forget the last half second of such writes:
+    then mails that were taken on since are free again, and what was told of them is sent again, as if nobody knew its fate.
+    A process that dies loses none of them."""
     if connection.vendor != "postgresql":
         return ""
     return " AND set_config('synchronous_commit', 'off', true) IS NOT NULL"
