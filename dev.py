@@ -1066,7 +1066,16 @@ def browser(options: argparse.Namespace) -> int:
         shop = open_shop(crew, environment, options, port=free_port(), data=folder)
         seen = {"BROWSER_SHOP": shop.address, "BACKORDERS_CHROMIUM": chromium, "BROWSER_SCREENSHOTS": str(SCREENSHOTS)}
         finished = run(
-            [environment.python, "-m", "pytest", "tests/browser", "-p", "no:cacheprovider", *BROWSER_OPTIONS, *options.pytest],
+            [
+                environment.python,
+                "-m",
+                "pytest",
+                "tests/browser",
+                "-p",
+                "no:cacheprovider",
+                *BROWSER_OPTIONS,
+                *options.pytest,
+            ],
             env=without(os.environ, "DJANGO_SETTINGS_MODULE", "CELERY_BROKER_URL") | seen,
             limit=SECONDS_PER_BROWSER_PASS,
             stop_signal=signal.SIGINT,

@@ -58,8 +58,8 @@ def test_all_together_says_by_when_the_parcel_leaves(client, backordered, mug):
     put_in_basket(client, backordered, 5)
     put_in_basket(client, mug, 1)
     page = read(client.get("/checkout/"))
-    assert f"3 ship now · 3 later, {by(7)}" in page
-    assert f"in one parcel, {by(7)}" in page
+    assert f"In 2 parcels 3 items now 3 items {by(7)}" in page
+    assert f"Everything together 6 items {by(7)}" in page
 
 
 def test_all_together_is_told_to_the_queue(client, backordered):
