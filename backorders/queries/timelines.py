@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -215,10 +216,8 @@ def backorders_of(customer: Any, now: datetime | None = None) -> BackorderQueryS
     if not getattr(customer, "is_authenticated", False):
         return Backorder.objects.none()
     theirs = Q(customer=customer)
-    try:
+    with suppress(InvalidAddress):
         theirs |= Q(email_key=parse_address(proven_address(customer), allow_local_domains=True).key)
-    except InvalidAddress:
-        pass
     waits, today = Q(state=Backorder.State.WAITING), shop_today(now)
     dates = PromiseRow.objects.filter(backorder=OuterRef("id")).order_by().values("backorder")
     count = Coalesce(Subquery(dates.annotate(n=Count("id")).values("n"), output_field=IntegerField()), 0)

@@ -120,7 +120,7 @@ def step_in_words(step: Step, *, is_done: bool) -> str:
         case Step.ORDERED:
             return _("Ordered")
         case Step.BOOKED:
-            return _("A delivery is on its way for it") if is_done else _("No delivery is announced for it yet")
+            return _("A delivery is booked for it") if is_done else _("No delivery is announced for it yet")
         case Step.ARRIVED:
             return _("Arrived in our house") if is_done else _("Arrives in our house")
         case Step.SET_ASIDE:
