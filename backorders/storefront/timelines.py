@@ -79,6 +79,7 @@ def _shown(story: Story) -> dict[str, Any]:
         "heading": heading_of(story),
         "promise": promise_as_time(place.window),
         "whole": story.whole,
+        "whole_promise": promise_as_time(story.whole) if story.whole else "",
         "steps": [
             {
                 "step": mark.step.value,

@@ -25,7 +25,7 @@ from django.utils.safestring import SafeString, mark_safe
 from backorders.conf import conf
 from backorders.domain.availability import Availability, State
 from backorders.domain.listings import end_of, legal_text, named_day, schema_word
-from backorders.domain.parcels import Outlook
+from backorders.domain.parcels import Outlook, Parcel
 from backorders.domain.windows import Promise
 from backorders.errors import MOST_UNITS, NotSellable
 from backorders.models import Subscription
@@ -247,7 +247,20 @@ def _is_cart_line(line: Any) -> bool:
 def backorder_parcels(context: Context, lines: Iterable[CartLine] | Outlook) -> str:
     """What ships now and what later, parcel by parcel; nothing for an empty cart. ``lines``: see ``backorder_outlook``."""
     outlook = backorder_outlook(context, lines)
-    return _draw(context, "parcels", {"outlook": outlook}) if outlook.parcels else ""
+    return _draw(context, "parcels", {"outlook": outlook, "parcels": _parcels(outlook)}) if outlook.parcels else ""
+
+
+def _parcels(outlook: Outlook) -> list[dict[str, Any]]:
+    return [_in_words(parcel) for parcel in outlook.parcels]
+
+
+def _in_words(parcel: Parcel) -> dict[str, Any]:
+    return {
+        "units": parcel.units,
+        "is_now": parcel.is_now,
+        "is_known": parcel.window.is_known,
+        "when": promise_as_time(parcel.window),
+    }
 
 
 @register.simple_tag(takes_context=True)
@@ -261,8 +274,9 @@ def backorder_ship(
     outlook = backorder_outlook(context, lines)
     values = {
         "outlook": outlook,
+        "parcels": _parcels(outlook),
+        "together": _in_words(Parcel(units=outlook.now + outlook.later, window=outlook.window)),
         "split": split_in_words(len(outlook.parcels)),
-        "units": outlook.now + outlook.later,
         "chosen": str(chosen or "split"),
         "name": name,
     }
