@@ -584,13 +584,15 @@ def context_for(mail: OutgoingMail, facts: Facts, *, tokens: Tokens) -> dict[str
     if mail.kind == MailKind.REQUEST_ENDED:
         context |= _what_ended(mail.subscription, facts)  # type: ignore[arg-type]
     if mail.backorder is not None:
+        own_page = line_path(mail.backorder.public_id)
         context |= {
             "backorder": mail.backorder,
             "place": facts.places.get(mail.backorder.id),
             "allocation": mail.allocation,
             "units": _units_of(mail, mail.backorder, facts),
             "order_url": order_url(mail.backorder),
-            "line_url": absolute(line_path(mail.backorder.public_id)),
+            "line_url": absolute(own_page),
+            "can_cancel": conf.customers_cancel and bool(own_page),
             "moved": facts.moves.get(mail.backorder.id),
         }
         context |= _order_in_one_mail(mail.backorder, facts)

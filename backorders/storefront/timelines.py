@@ -24,7 +24,7 @@ from backorders.storefront.pages import page, secret
 from backorders.storefront.wording import promise_as_time
 
 
-@secret(referrer="no-referrer")
+@secret(referrer="strict-origin")  # the shop's frame around the page may have forms, such as one for the language
 @require_safe
 def line_page(request: HttpRequest, token: str) -> HttpResponse:
     """Where one order line stands. Changes nothing, however often it is opened."""

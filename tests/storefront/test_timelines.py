@@ -185,7 +185,7 @@ def test_a_guest_walks_from_the_mail_to_the_page_and_out_of_the_line(ana):
     browser = Client(enforce_csrf_checks=True)
 
     page = browser.get(link)
-    assert page.headers["X-Robots-Tag"] == "noindex, nofollow" and page.headers["Referrer-Policy"] == "no-referrer"
+    assert page.headers["X-Robots-Tag"] == "noindex, nofollow" and page.headers["Referrer-Policy"] == "strict-origin"
     assert 'href="' + link + 'cancel/"' in page.content.decode()
     asked = browser.get(link + "cancel/")
     assert "You give up place 2 in line." in words(asked) and "3 units that still wait are taken off" in words(asked)
@@ -361,8 +361,16 @@ def test_every_mail_about_a_line_leads_to_its_page(ana):
     drain(seconds=10)
     link = f"https://shop.example{line_path(ana.public_id)}"
     written = [each for each in mail.outbox if each.to == [ana.email]]
-    assert len(written) == 4
+    assert len(written) == 4 and "you can give up your place" in written[1].body.replace("\n", " ")
     assert all(link in each.body.splitlines() and link in each.alternatives[0][0] for each in written)
+
+
+def test_where_the_shop_cancels_itself_the_mail_says_to_ask_it(ana, settings):
+    slip(Delivery.objects.get(), 20)
+    with override_settings(BACKORDERS={**settings.BACKORDERS, "CUSTOMERS_CANCEL": False}):
+        drain(seconds=10)
+    [moved] = [each for each in mail.outbox if each.to == [ana.email] and "New date" in each.subject]
+    assert "Test Shop can take it off" in moved.body.replace("\n", " ") and "give up your place" not in moved.body
 
 
 def test_a_mail_of_a_whole_order_leads_to_each_of_its_lines():
