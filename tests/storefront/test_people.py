@@ -83,7 +83,7 @@ def test_an_empty_page_has_a_way_on(client):
 def test_lines_and_requests_stand_there_with_the_way_to_each(client, anna):
     bought, asked = buys(anna, "R-1", arrives=8), asks(anna)
     page = client.get(PAGE)
-    assert "1 unit still to come · Place in line: 1 Order line: R-1" in words(page)
+    assert "1 unit still to come Place in line: 1 Order line: R-1" in words(page)
     assert f'href="{line_path(bought.public_id)}"' in page.content.decode()
     assert "You are number 1 in line. No delivery is announced yet." in words(page)
     assert f'id="request-{asked.pk}"' in page.content.decode()
