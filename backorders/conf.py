@@ -139,6 +139,9 @@ class Settings:
     order_url: str = ""
     """The shop's own page of an order, for mails about it, as in ``/orders/{order}/``; ``{order}`` and ``{line}`` are the references it gave. Empty: there is none."""
 
+    customers_cancel: bool = True
+    """Customers may cancel what still waits on the page of their order line; ``False``: they are told to ask the shop."""
+
     mail_batch: int = 500
     """How many mails one worker claims at a time, at most; fewer where they leave slowly, as many as in a second."""
 

@@ -2,7 +2,7 @@
 
 from django.urls import include, path
 
-from backorders.storefront import holds, live, subscriptions
+from backorders.storefront import holds, live, people, subscriptions, timelines
 
 app_name = "backorders"
 
@@ -13,6 +13,9 @@ urlpatterns = [
     path("leave/<str:token>/", subscriptions.leave_page, name="leave"),
     path("hold/<str:token>/", holds.hold_page, name="hold"),
     path("now/", live.now_page, name="now"),
+    path("lines/<str:token>/", timelines.line_page, name="line"),
+    path("lines/<str:token>/cancel/", timelines.cancel_page, name="line-cancel"),
+    path("mine/", people.mine_page, name="mine"),
     path("requests/<int:subscription_id>/leave/", subscriptions.leave_own, name="leave-own"),
     path("api/", include("backorders.api.urls")),
 ]

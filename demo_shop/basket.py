@@ -12,6 +12,11 @@ class BasketLine:
     quantity: int
 
     @property
+    def product(self) -> Variant:
+        """What `backorders` calls it."""
+        return self.variant
+
+    @property
     def total(self) -> Decimal:
         return self.variant.price * self.quantity
 

@@ -8,11 +8,12 @@ from django.db import transaction
 from django.utils.translation import get_language
 
 from backorders.domain.availability import Availability
-from backorders.domain.windows import NO_DATE
+from backorders.domain.parcels import Share
 from backorders.domain.windows import Promise as PromisedWindow
 from backorders.errors import LimitReached, NotOrderable
 from backorders.queries.availability import availability_for
 from backorders.queries.backorders import Given, Place, history_of, order_window, places_of, promise_for
+from backorders.queries.parcels import outlook_for
 from backorders.services.backorders import refuse_beyond_terms, refuse_unless_possible
 from backorders.services.checkout import Line, check_out
 from demo_shop.basket import BasketLine
@@ -28,9 +29,11 @@ class Outlook:
     line: BasketLine
     availability: Availability
     refusal: NotOrderable | None
-    now: int = 0
-    later: int = 0
-    window: PromisedWindow = NO_DATE
+    share: Share
+
+    @property
+    def now(self) -> int:
+        return self.availability.for_sale.at_most(self.line.quantity) if self.refusal else self.share.now
 
 
 def outlook(
@@ -39,15 +42,13 @@ def outlook(
     """This will look at every line of a basket; ``refused`` is what the checkout has just answered to one of them."""
     lines = list(lines)
     answers = availability_for([line.variant for line in lines], holds=holds)
-    return [_outlook(line, answers[line.variant], refused) for line in lines]
+    shares = outlook_for(lines, answers=answers).shares
+    return [_outlook(line, share, answers[line.variant], refused) for line, share in zip(lines, shares, strict=True)]
 
 
-def _outlook(line: BasketLine, answer: Availability, refused: NotOrderable | None) -> Outlook:
+def _outlook(line: BasketLine, share: Share, answer: Availability, refused: NotOrderable | None) -> Outlook:
     refusal = refused if refused and refused.product == line.variant else refusal_to(line, answer)
-    now = answer.for_sale.at_most(line.quantity)
-    later = line.quantity - now
-    window = promise_for(line.variant, line.quantity) if later and not refusal else NO_DATE
-    return Outlook(line=line, availability=answer, refusal=refusal, now=now, later=later, window=window)
+    return Outlook(line=line, availability=answer, refusal=refusal, share=share)
 
 
 def refusal_to(line: BasketLine, answer: Availability) -> NotOrderable | None:

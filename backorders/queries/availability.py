@@ -356,6 +356,16 @@ def _on_shelf(sellable: Sellable, row: AnchorRow | None, stock: dict[tuple[int, 
         return counted(last_good)
 
 
+def shelves_of(items: Iterable[StockItem]) -> dict[int, int]:
+    """Units on the shelves of counted products, by item id: as their instances carry it, else read now (one query a model).
+
+    Each item has its ``product``. What nobody counts has 0 here: it is never short.
+    """
+    named = [(item, sellables.identify(item.product)) for item in items]
+    stock = _stock([(item.product, sellable) for item, sellable in named], trust_loaded=True)
+    return {item.id: _on_shelf(sellable, row_of_item(item), stock).value for item, sellable in named}
+
+
 def _promise(row: AnchorRow) -> Promise:
     if row.next_confidence == BEHIND:
         return NO_DATE

@@ -163,6 +163,17 @@ def _positions(line_ids: list[int]) -> dict[int, int]:
     return dict(rows.values_list("id", Coalesce(Subquery(count, output_field=IntegerField()), 0)))
 
 
+def lines_ahead_of(line: Backorder) -> BackorderQuerySet:
+    """The lines that are served before one."""
+    here = Q(rank_class=line.rank_class)
+    is_before = (
+        Q(rank_class__lt=line.rank_class)
+        | here & Q(rank_at__lt=line.rank_at)
+        | here & Q(rank_at=line.rank_at, id__lt=line.id)
+    )
+    return Backorder.objects.waiting().filter(is_before, item=line.item_id)
+
+
 def places_of_order(order_reference: str, now: datetime | None = None) -> list[Place]:
     """The lines of one order that were backordered, in the order in which they were placed (two queries)."""
     lines = Backorder.objects.filter(order_reference=order_reference).exclude(order_reference="").order_by("id")
@@ -243,7 +254,7 @@ def standing_of(item: StockItem, *, now: datetime, has_changed: bool = True, she
         horizon=coming.horizon,
         today=today,
         on_shelf=shelf_balance(item, shelf),
-        releases_on=_released_on(item),
+        releases_on=released_on(item),
         lead=None if lead_days is None else Lead(days=lead_days, calendar=shop_calendar()),
         overdue=coming.overdue,
         pinned_overdue=coming.pinned_overdue,
@@ -260,7 +271,7 @@ def standing_behind(item: StockItem, *, now: datetime) -> Standing:
         confidence = Confidence(item.next_confidence or Confidence.ESTIMATED)
         window = Window(earliest=item.next_earliest, latest=item.next_latest, confidence=confidence)
         supplies.append(Supply(units=item.next_units, window=window, delivery_id=item.next_delivery_id or 0))
-    return Standing(horizon=horizon_of(supplies), today=shop_today(now), releases_on=_released_on(item))
+    return Standing(horizon=horizon_of(supplies), today=shop_today(now), releases_on=released_on(item))
 
 
 def promise_for(product: Any, quantity: int, now: datetime | None = None) -> Promise:
@@ -305,12 +316,13 @@ def free_arrivals(items: Iterable[StockItem], *, now: datetime) -> dict[int, lis
 def _free_of(item: StockItem, horizon: Horizon, today: date) -> Iterator[FreeUnits]:
     owed = max(0, item.queued_units - horizon.pinned - shelf_balance(item))
     for supply, free in zip(horizon.supplies, horizon.free_by_delivery(owed), strict=True):
-        window = not_before_release(supply.window, _released_on(item), today=today)
+        window = not_before_release(supply.window, released_on(item), today=today)
         if free.free and isinstance(window, Window):
             yield FreeUnits(free.free, window)
 
 
-def _released_on(item: StockItem) -> date | None:
+def released_on(item: StockItem) -> date | None:
+    """The day of its release in the shop's time zone, whether it has come or not."""
     return item.releases_at and item.releases_at.astimezone(timezone.get_default_timezone()).date()
 
 

@@ -51,6 +51,7 @@ from backorders.queries.backorders import Given, Place, history_of, orders_of, p
 from backorders.queries.clock import database_now
 from backorders.queries.stock import describe_items
 from backorders.queries.subscriptions import confirmed_together
+from backorders.queries.timelines import line_path
 from backorders.shop import Described
 
 DOORS: dict[MailKind, tuple[Purpose, ...]] = {
@@ -536,7 +537,7 @@ def _calendar_entry(mail: OutgoingMail, facts: Facts, context: dict[str, Any]) -
         version=(move.count if move else 0) + is_over,
         day=_day_of(window, today=shop_today(facts.now)),
         title=one_line(render_to_string("backorders/mail/calendar.txt", context)),
-        url=context["order_url"] or context["product_url"],
+        url=context["order_url"] or context["line_url"] or context["product_url"],
         is_off=is_off,
     )
 
@@ -593,12 +594,15 @@ def context_for(mail: OutgoingMail, facts: Facts, *, tokens: Tokens) -> dict[str
     if mail.kind == MailKind.REQUEST_ENDED:
         context |= _what_ended(mail.subscription, facts)  # type: ignore[arg-type]
     if mail.backorder is not None:
+        own_page = line_path(mail.backorder.public_id)
         context |= {
             "backorder": mail.backorder,
             "place": facts.places.get(mail.backorder.id),
             "allocation": mail.allocation,
             "units": _units_of(mail, mail.backorder, facts),
             "order_url": order_url(mail.backorder),
+            "line_url": absolute(own_page),
+            "can_cancel": conf.customers_cancel and bool(own_page),
             "moved": facts.moves.get(mail.backorder.id),
         }
         context |= _order_in_one_mail(mail.backorder, facts)
@@ -645,6 +649,7 @@ def _order_line(line: Backorder, described: Mapping[int, Described]) -> dict[str
         "image_url": absolute(product.image),
         "units": line.allocated_quantity,
         "reference": line.reference,
+        "line_url": absolute(line_path(line.public_id)),
     }
 
 

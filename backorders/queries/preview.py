@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from uuid import uuid4
 
 from django.conf import settings
 from django.db.models import Q, QuerySet
@@ -64,6 +65,7 @@ def previews_of(
     fellows = [_copied(mail) for mail in _fellows_of(mails)]
     with translation.override(settings.LANGUAGE_CODE):  # as in the worker
         facts = facts_for([*mails, *fellows], now)
+    _close_pages(mails, facts)
     return [_preview(mail, fellows, facts, language, with_addresses) for mail in mails]
 
 
@@ -113,6 +115,13 @@ def _preview(
     except Exception as trouble:  # a template of the shop's own: that it cannot be written is what they came to see
         return replace(known, trouble=one_line(f"{type(trouble).__name__}: {trouble}", longest=300))
     return replace(known, message=message, has_example=with_hold is not facts)
+
+
+def _close_pages(mails: Sequence[OutgoingMail], facts: Facts) -> None:
+    """Links to pages of order lines open nothing either: these rows are copies, and nobody has the id they get."""
+    lines = [mail.backorder for mail in mails if mail.backorder]
+    for line in [*lines, *(each for order in facts.orders.values() for each in order)]:
+        line.public_id = uuid4()
 
 
 def _no_doors(mail: OutgoingMail) -> Tokens:

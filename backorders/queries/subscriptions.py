@@ -97,6 +97,12 @@ def by_choice(rows: Iterable[Subscription]) -> list[list[Subscription]]:
     return list(together.values())
 
 
+def by_urgency(wishes: Iterable[list[Subscription]]) -> list[list[Subscription]]:
+    """What can be bought now comes first, then what was never confirmed, then what waits; each in its order."""
+    ranks = {Subscription.State.TOLD: 0, Subscription.State.PENDING: 1}
+    return sorted(wishes, key=lambda rows: min(ranks.get(Subscription.State(row.state), 2) for row in rows))
+
+
 def subscriptions_of(customer: Any) -> list[Subscription]:
     """The live requests of a signed-in customer, oldest first, each with its ``item.product``."""
     if not getattr(customer, "is_authenticated", False):

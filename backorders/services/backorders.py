@@ -354,6 +354,26 @@ def cancel_backorder(*, backorder_id: int, quantity: int | None = None, now: dat
     wanted = possible if quantity is None else whole_quantity(quantity)
     if not possible or wanted > possible:
         raise NotCancellable(backorder_id=line.id, state=line.state, asked=wanted, possible=possible)
+    return _cancel(item, line, wanted, now)
+
+
+@whole
+def give_up_place(*, backorder_id: int, waiting: int, now: datetime | None = None) -> Backorder:
+    """This will cancel what a line still waits for, and nothing of what was set aside for it, if that is what its customer saw.
+
+    ``waiting``: the units they were shown. A second press, or goods that came in between, raise ``NotCancellable`` with what
+    waits now as ``possible``. Else as ``cancel_backorder``.
+    """
+    now = moment(now)
+    item, line = _locked_line(backorder_id)
+    wanted = whole_quantity(waiting)
+    if wanted != line.needs:
+        raise NotCancellable(backorder_id=line.id, state=line.state, asked=wanted, possible=line.needs)
+    return _cancel(item, line, wanted, now)
+
+
+def _cancel(item: StockItem, line: Backorder, wanted: int, now: datetime) -> Backorder:
+    """Take units off a locked line, those it waits for first."""
     waited = min(line.needs, wanted)
     line.cancelled_quantity += wanted
     item.queued_units -= waited

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
 
@@ -156,14 +156,14 @@ def confirm_page(request: HttpRequest, token: str) -> HttpResponse:
     except InvalidToken:
         return page(request, "no_link", status=404)
     if subscription.state == Subscription.State.PENDING:
-        return page(request, "confirm", {"products": _products(confirmed_together(subscription))})
+        return page(request, "confirm", {"products": products_of(confirmed_together(subscription))})
     if subscription.state in (Subscription.State.WAITING, Subscription.State.TOLD):
         return _confirmed(request, [subscription])
     return page(request, "no_link", status=404)
 
 
 def _confirmed(request: HttpRequest, rows: list[Subscription]) -> HttpResponse:
-    return page(request, "confirmed", {"products": _products(rows), **_standings(rows, standings_of(rows))})
+    return page(request, "confirmed", {"products": products_of(rows), **_standings(rows, standings_of(rows))})
 
 
 # changing
@@ -177,18 +177,17 @@ def manage_page(request: HttpRequest, token: str) -> HttpResponse:
     done = Managed()
     try:
         if request.method == "POST":
-            done = _manage(request, token)
+            done = manage(request, token=token)
         wishes = by_choice(requests_behind(token))
     except InvalidToken:
         if done.left:
-            return page(request, "left", {"products": _products(done.left)})
+            return page(request, "left", {"products": products_of(done.left)})
         return page(request, "no_link", status=404)
-    standings = standings_of(row for rows in wishes for row in rows)
     about = {
-        "wishes": [_wish(rows, done.form, standings) for rows in wishes],
+        "wishes": wishes_shown(wishes, done.form),
         "changed": done.changed,
         "form": done.form,
-        "left": _products(done.left),
+        "left": products_of(done.left),
         "today": timezone.localdate().isoformat(),
     }
     return page(request, "manage", about, status=422 if done.form is not None else 200)
@@ -202,14 +201,15 @@ class Managed(NamedTuple):
     left: Sequence[Subscription] = ()
 
 
-def _manage(request: HttpRequest, token: str) -> Managed:
+def manage(request: HttpRequest, *, token: str = "", customer: Any = None) -> Managed:
+    """This will do what was posted to the requests behind a link, or of a signed-in customer. Raises ``InvalidToken``."""
     act = request.POST.get("act")
-    if act == "leave_all":
+    if act == "leave_all" and token:
         return Managed(left=leave_all(token=token))
     form = ChangeForm(request.POST)
     if act == "leave":
         form.is_valid()
-        return Managed(left=_left_one(form, token))
+        return Managed(left=_left_one(form, token, customer))
     if not form.is_valid():
         return Managed(form)
     said = form.cleaned_data
@@ -218,6 +218,7 @@ def _manage(request: HttpRequest, token: str) -> Managed:
             row = change_request(
                 subscription_id=said["request"],
                 token=token,
+                customer=customer,
                 quantity=said["quantity"] or 1,
                 highest_price=said["highest_price"],
                 need_by=said["need_by"],
@@ -230,16 +231,19 @@ def _manage(request: HttpRequest, token: str) -> Managed:
     return Managed()
 
 
-def _left_one(form: ChangeForm, token: str) -> list[Subscription]:
+def _left_one(form: ChangeForm, token: str, customer: Any) -> list[Subscription]:
     try:
-        return [leave(subscription_id=form.cleaned_data.get("request", 0), token=token)]
+        return [leave(subscription_id=form.cleaned_data.get("request", 0), token=token, customer=customer)]
     except Subscription.DoesNotExist:
         return []
 
 
-def _standings(rows: Sequence[Subscription], standings: dict[int, Standing]) -> dict[str, Any]:
+def _standings(
+    rows: Sequence[Subscription], standings: Mapping[int, Standing], described: Mapping[int, Described] | None = None
+) -> dict[str, Any]:
     """A sentence for each request that waits, with the product it is about where there are several."""
-    titles = {item_id: each.title for item_id, each in describe_items([row.item for row in rows]).items()}
+    described = describe_items([row.item for row in rows]) if described is None else described
+    titles = {item_id: each.title for item_id, each in described.items()}
     waiting = [(row, standings[row.id]) for row in rows if row.id in standings]
     sentences = [
         {"title": titles.get(row.item_id, "") if len(rows) > 1 else "", "words": standing_in_words(standing)}
@@ -248,18 +252,30 @@ def _standings(rows: Sequence[Subscription], standings: dict[int, Standing]) -> 
     return {"standings": sentences, "has_odds": any(standing.due for row, standing in waiting)}
 
 
-def _wish(rows: list[Subscription], form: ChangeForm | None, standings: dict[int, Standing]) -> dict[str, Any]:
-    """One request as its page shows it, with the form that was just typed where it is about this one."""
-    first, products = rows[0], _products(rows)
+def wishes_shown(wishes: Sequence[list[Subscription]], form: ChangeForm | None) -> list[dict[str, Any]]:
+    """Requests as their page shows them, each with the form that changes it: ``form`` where that was just typed."""
+    rows = [row for wish in wishes for row in wish]
+    standings, described = standings_of(rows), describe_items([row.item for row in rows])
+    return [_wish(wish, form, standings, described) for wish in wishes]
+
+
+def _wish(
+    rows: list[Subscription],
+    form: ChangeForm | None,
+    standings: Mapping[int, Standing],
+    described: Mapping[int, Described],
+) -> dict[str, Any]:
+    first, products = rows[0], [described[row.item_id] for row in rows if row.item_id in described]
     is_typed = form is not None and form["request"].value() == str(first.pk)
     return {
         "id": first.pk,
         "box": f"request-{first.pk}",
         "products": products,
         "currency": (products[0].currency if products else "") or conf.currency,
-        **_standings(rows, standings),
+        **_standings(rows, standings, described),
         "is_pending": first.state == Subscription.State.PENDING,
         "is_told": any(row.state == Subscription.State.TOLD for row in rows),
+        "is_typed": is_typed,
         "form": form if is_typed else ChangeForm(initial=initial_of(first)),
     }
 
@@ -274,12 +290,12 @@ def leave_page(request: HttpRequest, token: str) -> HttpResponse:
     """GET shows what the link is about and one button; POST, by that button or by a mail program, ends the request at once."""
     try:
         if request.method == "POST":
-            return page(request, "left", {"products": _products(unsubscribe(token=token))})
+            return page(request, "left", {"products": products_of(unsubscribe(token=token))})
         requests = requests_to_leave(token)
     except InvalidToken:
         return page(request, "no_link", status=404)
     is_over = all(each.state == Subscription.State.CLOSED for each in requests)
-    return page(request, "left" if is_over else "leave", {"products": _products(requests)})
+    return page(request, "left" if is_over else "leave", {"products": products_of(requests)})
 
 
 @csrf_protect
@@ -295,9 +311,9 @@ def leave_own(request: HttpRequest, subscription_id: int) -> HttpResponse:
     if where and left.item.product is not None:
         reference = sellables.identify(left.item.product).reference
         return HttpResponseRedirect(carrying(where, reference=reference, outcome=Outcome.LEFT.value))
-    return page(request, "left", {"products": _products([left])})
+    return page(request, "left", {"products": products_of([left])})
 
 
-def _products(subscriptions: Iterable[Subscription]) -> list[Described]:
+def products_of(subscriptions: Iterable[Subscription]) -> list[Described]:
     """How the shop shows what these requests are about; never whom they belong to."""
     return list(describe_items([subscription.item for subscription in subscriptions]).values())

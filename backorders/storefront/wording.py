@@ -268,13 +268,18 @@ def _language() -> str:
     return translation.get_language() or "en"
 
 
-def _day(moment: date | datetime) -> SafeString:
-    """One announced day, written out: "January 15, 2027"."""
+def day_as_time(moment: date | datetime) -> SafeString:
+    """One day of the shop's calendar, written out: "January 15, 2027"."""
     from babel.dates import format_date  # slow import: locale data stay unread until needed
 
     day = moment.astimezone(timezone.get_default_timezone()).date() if isinstance(moment, datetime) else moment
     words = format_date(day, format="long", locale=babel_locale(_language()))
     return format_html('<time datetime="{}">{}</time>', day.isoformat(), words)
+
+
+def split_in_words(parcels: int) -> str:
+    """An order that is sent as it comes: "In 2 parcels", as far as anybody can say now."""
+    return ngettext("In %(parcels)s parcel", "In %(parcels)s parcels", parcels) % {"parcels": parcels}
 
 
 def moment_in_words(moment: datetime) -> str:
@@ -448,7 +453,7 @@ def _released(answer: Availability, *, with_shipping: bool) -> str:
         return _release_day(answer)
     parts: list[str] = [_release_day(answer)]
     if answer.opens_at is not None and answer.opens_at > timezone.now():
-        parts.append(format_html(_("Pre-orders open {day}."), day=_day(answer.opens_at)))
+        parts.append(format_html(_("Pre-orders open {day}."), day=day_as_time(answer.opens_at)))
     if with_shipping:
         released_on = answer.releases_at.astimezone(timezone.get_default_timezone()).date()
         is_on_release = isinstance(answer.window, Window) and answer.window.latest <= released_on
@@ -459,7 +464,7 @@ def _released(answer: Availability, *, with_shipping: bool) -> str:
 def _release_day(answer: Availability) -> str:
     if answer.releases_at is None:
         return _("The date will be announced.")
-    return format_html(_("Released {day}."), day=_day(answer.releases_at))
+    return format_html(_("Released {day}."), day=day_as_time(answer.releases_at))
 
 
 def _note_of(answer: Availability, payment: str) -> str:

@@ -25,15 +25,18 @@ from django.utils.safestring import SafeString, mark_safe
 from backorders.conf import conf
 from backorders.domain.availability import Availability, State
 from backorders.domain.listings import end_of, legal_text, named_day, schema_word
+from backorders.domain.parcels import Outlook, Parcel
 from backorders.domain.windows import Promise
-from backorders.errors import NotSellable
+from backorders.errors import MOST_UNITS, NotSellable
 from backorders.models import Subscription
 from backorders.queries.alternatives import alternatives_to
 from backorders.queries.availability import availability_for, shop_today
 from backorders.queries.backorders import Given, Place, history_of
 from backorders.queries.listings import plain_price, released_before, web_address
+from backorders.queries.parcels import CartLine, outlook_for
 from backorders.queries.stock import titles_of
 from backorders.queries.subscriptions import subscriptions_of
+from backorders.queries.timelines import line_path
 from backorders.services.subscriptions import MOST_CHOICES
 from backorders.shop import Adapter, Described, Sellable, sellables
 from backorders.shop.customers import proven_address
@@ -44,6 +47,7 @@ from backorders.storefront.holds import holds_of
 from backorders.storefront.outcomes import anchor_of, outcome_for, without_outcome
 from backorders.storefront.wording import (
     button_of,
+    day_as_time,
     invitation_of,
     line_in_short,
     moment_in_words,
@@ -52,6 +56,7 @@ from backorders.storefront.wording import (
     promise_as_time,
     promise_in_words,
     shown,
+    split_in_words,
     window_as_time,
     window_in_words,
 )
@@ -172,7 +177,11 @@ def backorder_place(context: Context, place: Place, history: Mapping[int, Sequen
     if not isinstance(place, Place):
         return ""
     given = (history_of([place.backorder_id]) if history is None else history).get(place.backorder_id, [])
-    values = {"place": place, "promise": promise_as_time(place.window), "moved": _last_move(place, given)}
+    values = {
+        "place": place,
+        "promise": promise_as_time(place.window),
+        "moved": _last_move(place, given),
+    }
     return _draw(context, "place", values)
 
 
@@ -219,6 +228,82 @@ def backorder_image(described: Described) -> str:
 def backorder_anchor(reference: str) -> str:
     """The ``id`` under which ``backorder_subscribe`` stands on the page."""
     return anchor_of(reference)
+
+
+@register.filter
+def backorder_line_url(place: Place) -> str:
+    """The path of an order line's own page, with its secret: for its customer's eyes only. Empty where our pages are not included."""
+    return line_path(place.public_id) if isinstance(place, Place) else ""
+
+
+@register.filter
+def backorder_day(moment: date) -> SafeString | str:
+    """A day of the shop's calendar inside ``<time>``: "March 3, 2026". Takes an instant as well."""
+    return day_as_time(moment) if isinstance(moment, date) else ""
+
+
+# the cart
+
+
+@register.simple_tag(takes_context=True)
+def backorder_outlook(context: Context, lines: Iterable[CartLine] | Outlook) -> Outlook:
+    """What a cart would become, for conditions and words of your own: ``{% backorder_outlook cart as it %}``. Draws nothing.
+
+    ``lines`` each have a ``product`` and a ``quantity``. Those that cannot be read, or are not sellable, are left out.
+    """
+    if isinstance(lines, Outlook):
+        return lines
+    known = [line for line in lines if _is_cart_line(line)]
+    memory = _memory(context)
+    missing = [line.product for line in known if line.product not in memory]
+    memory.update(availability_for(missing, holds=_holds(context)) if missing else {})
+    return outlook_for(known, answers=memory)
+
+
+def _is_cart_line(line: Any) -> bool:
+    quantity = getattr(line, "quantity", None)
+    is_whole = type(quantity) is int and 0 < quantity <= MOST_UNITS
+    return is_whole and _identify(getattr(line, "product", None)) is not None
+
+
+@register.simple_tag(takes_context=True)
+def backorder_parcels(context: Context, lines: Iterable[CartLine] | Outlook) -> str:
+    """What ships now and what later, parcel by parcel; nothing for an empty cart. ``lines``: see ``backorder_outlook``."""
+    outlook = backorder_outlook(context, lines)
+    return _draw(context, "parcels", {"outlook": outlook, "parcels": _parcels(outlook)}) if outlook.parcels else ""
+
+
+def _parcels(outlook: Outlook) -> list[dict[str, Any]]:
+    return [_in_words(parcel) for parcel in outlook.parcels]
+
+
+def _in_words(parcel: Parcel) -> dict[str, Any]:
+    return {
+        "units": parcel.units,
+        "is_now": parcel.is_now,
+        "is_known": parcel.window.is_known,
+        "when": promise_as_time(parcel.window),
+    }
+
+
+@register.simple_tag(takes_context=True)
+def backorder_ship(
+    context: Context, lines: Iterable[CartLine] | Outlook, chosen: str = "split", name: str = "ship"
+) -> str:
+    """Two radio buttons within your form, where there is something to choose, else a hidden field: as it comes, or all together.
+
+    What is posted as ``name`` is what ``check_out(ship=...)`` takes: ``split`` or ``together``. ``chosen``: the one that was.
+    """
+    outlook = backorder_outlook(context, lines)
+    values = {
+        "outlook": outlook,
+        "parcels": _parcels(outlook),
+        "together": _in_words(Parcel(units=outlook.now + outlook.later, window=outlook.window)),
+        "split": split_in_words(len(outlook.parcels)),
+        "chosen": str(chosen or "split"),
+        "name": name,
+    }
+    return _draw(context, "ship", values)
 
 
 # asking to be told

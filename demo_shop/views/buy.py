@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_POST
 
-from backorders.domain.promises import order_promise
+from backorders.domain.parcels import Outlook as Parcels
 from backorders.errors import InvalidAddress, NotCancellable, NotOrderable
 from backorders.queries.backorders import places_of
 from backorders.services.backorders import cancel_backorder
@@ -36,12 +36,7 @@ class CheckoutForm(forms.Form):
         widget=forms.Textarea({"rows": 3, "autocomplete": "street-address", "dir": "auto"}),
     )
     ship = forms.ChoiceField(
-        label=gettext_lazy("How shall we send it?"),
-        choices=[
-            ("split", gettext_lazy("As it comes: what is here now, the rest later")),
-            ("together", gettext_lazy("All together, once everything is here")),
-        ],
-        widget=forms.RadioSelect,
+        choices=[("split", ""), ("together", "")],  # `{% backorder_ship %}` draws them, with dates
         initial="split",
     )
     checkout_key = forms.CharField(max_length=40, widget=forms.HiddenInput)
@@ -75,17 +70,13 @@ def basket(request):
 def plan_of(basket, holds, refused=None):
     """The basket as it would be ordered now, and whether it can be."""
     rows = outlook(basket.lines(), refused, holds=holds)
-    later = [row for row in rows if row.later and not row.refusal]
     return {
         "rows": rows,
         "variants": [row.line.variant for row in rows],
         "total": sum(row.line.total for row in rows),
         "trouble": next((row for row in rows if row.refusal), None),
         "can_check_out": bool(rows) and not any(row.refusal for row in rows),
-        "units_now": sum(row.now for row in rows),
-        "units_later": sum(row.later for row in rows),
-        "has_choice": bool(later) and (len(rows) > 1 or any(row.now for row in later)),
-        "last": order_promise(row.window for row in later),
+        "parcels": Parcels(tuple(row.share for row in rows if not row.refusal)),
     }
 
 

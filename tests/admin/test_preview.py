@@ -138,6 +138,13 @@ def test_no_secret_link_opens_anything(viewer, write, kind):
     assert '<base target="_blank">' in body
 
 
+@pytest.mark.parametrize("kind", OF_AN_ORDER)
+def test_no_link_to_the_page_of_an_order_line_opens_it(viewer, write, kind):
+    mail = write(kind)
+    found = re.findall(r"https?://[^/]+(/backorders/lines/[^/]+/)", page(viewer, body_of(mail)))
+    assert found and {viewer.get(link).status_code for link in found} == {404}
+
+
 def test_addresses_are_masked_for_those_who_may_not_see_them(viewer, write, view_addresses):
     mail = write("back_in_stock")
     said = page(viewer, preview_of(mail)) + page(viewer, body_of(mail))

@@ -3,7 +3,7 @@ import pytest
 from backorders.models import Backorder
 from backorders.queries.backorders import places_of_order
 from backorders.services.terms import set_selling_policy
-from demo_shop.models import Order, OrderLine
+from demo_shop.models import Order, OrderLine, Variant
 from tests.demo_shop.conftest import by, check_out, order, put_in_basket, read, to_come
 
 
@@ -58,8 +58,18 @@ def test_all_together_says_by_when_the_parcel_leaves(client, backordered, mug):
     put_in_basket(client, backordered, 5)
     put_in_basket(client, mug, 1)
     page = read(client.get("/checkout/"))
-    assert f"3 ship now · 3 later, {by(7)}" in page
-    assert f"in one parcel, {by(7)}" in page
+    assert f"In 2 parcels 3 items now 3 items {by(7)}" in page
+    assert f"Everything together 6 items {by(7)}" in page
+
+
+def test_a_basket_of_many_lines_costs_the_same(client, backordered, django_assert_max_num_queries):
+    for number in range(9):
+        another = Variant.objects.create(product=backordered.product, sku=f"K-{number}", price="9.00", stock=1)
+        set_selling_policy(product=another, policy="backorder")
+        to_come(another, 10, days=7)
+        put_in_basket(client, another, 3)
+    with django_assert_max_num_queries(11):
+        assert "9 items now 18 items" in read(client.get("/basket/"))
 
 
 def test_all_together_is_told_to_the_queue(client, backordered):

@@ -1,5 +1,7 @@
 """After the order: where it stands, what was promised, and a change of mind."""
 
+import re
+
 import pytest
 
 from backorders.models import Backorder, Delivery
@@ -140,6 +142,20 @@ def test_a_line_of_another_order_is_not_found(client, backordered, third):
 
 def test_opening_the_cancel_address_changes_nothing(client, third):
     assert client.get(f"{third.get_absolute_url()}cancel/").status_code == 405
+
+
+def test_the_order_leads_to_the_page_of_each_line_for_whoever_may_change_it(client, annas, backordered):
+    link = re.search(r'href="(/backorders/lines/[^"]+)"', look_at(client, annas).content.decode())[1]
+    assert "See your order" in read(client.get(link))
+    assert 'href="/backorders/mine/"' in client.get("/account/").content.decode()
+    client.logout()
+    assert "/backorders/lines/" not in look_at(client, annas).content.decode()
+
+
+def test_what_is_given_up_on_the_page_of_the_line_is_off_the_order(client, annas):
+    link = re.search(r'href="(/backorders/lines/[^"]+)"', look_at(client, annas).content.decode())[1]
+    client.post(link + "cancel/", {"waiting": 3})
+    assert "3 cancelled" in read(look_at(client, annas)) and "complete €128.00" in read(client.get("/account/"))
 
 
 @pytest.fixture

@@ -72,7 +72,14 @@ from backorders.models import (
 from backorders.queries.availability import shop_today
 from backorders.queries.backorders import places_of
 from backorders.queries.subscriptions import Due, Standing
-from backorders.services.backorders import cancel_backorder, place_backorder, tell_releases, tell_whole_orders
+from backorders.queries.timelines import line_path
+from backorders.services.backorders import (
+    cancel_backorder,
+    place_backorder,
+    ship_backorder,
+    tell_releases,
+    tell_whole_orders,
+)
 from backorders.services.checkout import Line, check_out
 from backorders.services.delivery import drain
 from backorders.services.locks import anchor_of
@@ -82,6 +89,7 @@ from backorders.services.supply import cancel_delivery, expect_delivery, move_de
 from backorders.services.terms import set_selling_policy
 from backorders.services.waves import release_waves
 from backorders.storefront.outcomes import carrying
+from backorders.storefront.people import LINES_A_PAGE
 from backorders.storefront.wording import (
     FAR_BACK,
     button_of,
@@ -548,6 +556,8 @@ def pages(language):
     yield strict.post(confirm)
     yield from pages_to_manage(client, language)
     yield from pages_of_holds(client, language)
+    yield from pages_of_lines(client, language)
+    yield from pages_of_people(language)
 
 
 def pages_to_manage(client, language):
@@ -593,6 +603,89 @@ def pages_of_holds(client, language):
     yield client.get(first)
     Hold.objects.filter(subscription=holders[1]).update(**ended | {"state": Hold.State.USED})
     yield client.get(second)
+
+
+def pages_of_lines(client, language):
+    """One order line in every state: with and without a date, late, moved three times, in part, whole, alone and with others."""
+    reader = {"email": "ana@example.com", "language": language}
+    ago = {"now": timezone.now() - dt.timedelta(minutes=30)}
+
+    def order_line(product, **wish):
+        return place_backorder(product=product, quantity=3, reference="A-1/1", **wish, **reader)
+
+    def page(line, *, act=""):
+        return client.get(line_path(line.public_id) + act)
+
+    soon, unknown, ahead = (on_shelf(policy="backorder", arrives=days) for days in ((4, 8), None, None))
+    StockItem.objects.filter(id=anchor_of(ahead).id).update(
+        policy="preorder", releases_at=timezone.now() + dt.timedelta(days=40)
+    )
+    line, late = order_line(soon), order_line(unknown)
+    yield from (page(late), page(order_line(ahead)), page(line), page(line, act="cancel/"))
+    with with_setting("CUSTOMERS_CANCEL", False):
+        yield page(line)
+    with with_setting("ORDER_URL", "/o/{line}/"):
+        yield page(line)
+    delivery = Delivery.objects.get(item=anchor_of(soon))
+    for days in (20, 30, 40):
+        move_delivery(delivery_id=delivery.id, earliest=in_days(days), latest=in_days(days), reason=TITLE, **ago)
+    receive_delivery(delivery_id=delivery.id, quantity=1)
+    yield from (page(line), page(line, act="cancel/"))
+    yield client.post(line_path(line.public_id) + "cancel/", {"waiting": 3})
+    receive_delivery(delivery_id=delivery.id, quantity=1)
+    yield page(line, act="cancel/")
+    cancel_backorder(backorder_id=line.id, quantity=1)
+    yield page(line)
+    ship_backorder(backorder_id=line.id)
+    yield page(line)
+    Backorder.objects.filter(id=late.id).update(promised_earliest_on=in_days(-9), promised_latest_on=in_days(-3))
+    yield from (page(late), page(late, act="cancel/"))
+    cancel_backorder(backorder_id=late.id)
+    yield page(late)
+    yield client.get(reverse("backorders:line", args=[TITLE]))
+    whole = {"fill": "whole_order", "order_reference": "W"}
+    one, dated, undated = (on_shelf(policy="backorder", arrives=days) for days in ((4, 8), (9, 12), None))
+    first = order_line(one, **whole)
+    order_line(dated, **whole)
+    yield page(first)
+    order_line(undated, **whole)
+    yield page(first)
+
+
+def pages_of_people(language):
+    """What signed-in customers wait for: nothing, and everything in every state; one page and several; a request changed, left, mistyped."""
+    client, anna = Client(headers={"Accept-Language": language}), CustomerFactory()
+    client.force_login(anna)
+    where, reader = reverse("backorders:mine"), {"email": anna.email, "customer": anna, "language": language}
+    yield client.get(where)
+    lines = []
+    for number in range(LINES_A_PAGE + 1):
+        mug = on_shelf(policy="backorder", arrives=(4, 8))
+        lines.append(place_backorder(product=mug, quantity=1 + number % 2, reference="A-1/1", **reader))
+    moved, late, ready, gone, left = lines[:5]
+    later = {"earliest": in_days(20), "latest": in_days(20), "now": timezone.now() - dt.timedelta(minutes=30)}
+    move_delivery(delivery_id=Delivery.objects.get(item=moved.item).id, **later)
+    Backorder.objects.filter(id=late.id).update(promised_earliest_on=in_days(-9), promised_latest_on=in_days(-3))
+    for line in (ready, gone):
+        receive_delivery(delivery_id=Delivery.objects.get(item=line.item).id)
+    ship_backorder(backorder_id=gone.id)
+    cancel_backorder(backorder_id=left.id)
+    [asked] = waiting_for(on_shelf(arrives=(4, 8)), customer=anna, email=anna.email)
+    said = {"request": asked.pk, "quantity": "0", "language": language}
+    yield from (client.get(where), client.get(where, {"lines": 2}), client.post(where, said | {"act": "change"}))
+    yield client.post(where, said | {"act": "leave"})
+
+
+def carts():
+    """What a cart says: all here, a part later, with dates and without, one item and several."""
+    here, soon, later, unknown = (
+        on_shelf(9),
+        *(on_shelf(policy="backorder", arrives=days) for days in ((4, 8), (20, 24), None)),
+    )
+    for units in (1, 2, 5):
+        for others in ([soon], [soon, later], [unknown], []):
+            cart = [Line(product, units, "") for product in (here, *others)]
+            yield draw("{% backorder_parcels cart %}{% backorder_ship cart %}", cart=cart)
 
 
 def dropped(people=1, units=1, **fields):
@@ -758,7 +851,7 @@ def everything(language):
     """All that shoppers get to see in one language, text by text."""
     with translation.override(language):
         said = [*words(), *standings()]
-        said += [text for box in (*tags(), *order_lines()) for text in texts_of(box)]
+        said += [text for box in (*tags(), *order_lines(), *carts()) for text in texts_of(box)]
         said += [sentence(InvalidQuantity(0)), sentence(NotSellable("x", []))]
         refused = {"product": TITLE, "state": "backorder"}
         said.append(sentence(NotOrderable(**refused)))

@@ -106,7 +106,7 @@ def test_the_third_in_line_is_told_the_old_date_the_new_one_and_why(may_truck):
     assert said(message, "Promised now").startswith(words(20))
     assert said(message, "Why") == "a strike in the port"
     assert said(message, "Place in line") == "3"
-    assert "can take it off your order" in flat(message)
+    assert "you can give up your place on the page below" in flat(message)
 
 
 def test_a_delivery_that_is_delayed_twice_before_the_mail_leaves_is_told_once(may_truck):
@@ -166,7 +166,7 @@ def test_a_truck_that_does_not_come_is_told_without_a_date(may_truck):
     assert message.subject.startswith("Delayed: ")
     assert "there is no new one yet" in flat(message) and said(message, "Why") == "the ship sank"
     assert "Promised now" not in message.body + message.alternatives[0][0]
-    assert "can take it off your order" in flat(message)
+    assert "you can give up your place on the page below" in flat(message)
 
 
 def test_a_date_that_was_lost_and_found_again_before_anybody_was_told_is_no_news(may_truck):

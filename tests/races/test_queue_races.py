@@ -3,9 +3,9 @@
 import pytest
 
 from backorders.domain.windows import NO_DATE, Window
-from backorders.errors import NotOrderable
+from backorders.errors import NotCancellable, NotOrderable
 from backorders.models import Backorder, OutgoingMail, PlacedOrder, Promise
-from backorders.services.backorders import cancel_backorder, prioritise, tell_whole_orders
+from backorders.services.backorders import cancel_backorder, give_up_place, prioritise, tell_whole_orders
 from backorders.services.checkout import Line, check_out
 from backorders.services.locks import anchor_of
 from backorders.services.repair import repair_counters
@@ -36,6 +36,21 @@ def test_the_last_unit_of_the_may_delivery_is_promised_once(_again, now):
 
     assert len(only(Window, windows)) == 1 and windows.count(NO_DATE) == 1
     assert Promise.objects.exclude(latest_on=None).count() == 2
+
+
+@pytest.mark.postgres
+def test_a_button_pressed_twice_at_once_gives_up_the_place_once_and_nothing_that_is_set_aside(now):
+    mug = a_mug()
+    line = order(mug, 4, "A")
+    receive_delivery(delivery_id=announce(mug, 2, 0).id, now=now)
+    press = lambda: give_up_place(backorder_id=line.id, waiting=2, now=now)  # noqa: E731
+    results = meet(press, press, after=ITEM_LOCK)
+
+    assert len(only(NotCancellable, results)) == 1
+    assert list(Backorder.objects.values_list("state", "allocated_quantity", "cancelled_quantity")) == [
+        ("filled", 2, 2)
+    ]
+    assert [row.units for row in OutgoingMail.objects.filter(kind="backorder_cancelled")] == [2]
 
 
 @pytest.mark.postgres

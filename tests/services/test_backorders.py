@@ -9,7 +9,7 @@ from backorders.errors import InvalidAddress, InvalidQuantity, LimitReached, Not
 from backorders.models import Allocation, Backorder, OutgoingMail, Promise, StockItem
 from backorders.queries.availability import availability_of
 from backorders.queries.backorders import places_of
-from backorders.services.backorders import cancel_backorder, place_backorder, ship_backorder
+from backorders.services.backorders import cancel_backorder, give_up_place, place_backorder, ship_backorder
 from backorders.services.locks import anchor_of
 from backorders.services.stock import stock_changed
 from backorders.services.supply import expect_delivery, receive_delivery
@@ -181,3 +181,28 @@ def test_counters_equal_what_the_rows_say(mug, now):
     assert item.queued_units == sum(line.needs for line in Backorder.objects.waiting())
     given = sum(line.allocated_quantity for line in Backorder.objects.all())
     assert sum(Allocation.objects.values_list("quantity", flat=True)) == given == 6  # one came back from who left
+
+
+def test_giving_up_a_place_takes_what_waits_and_leaves_what_is_set_aside(mug, now):
+    line = order(mug, 3, "A", now)
+    receive(mug, 1, now)
+    line = give_up_place(backorder_id=line.id, waiting=2, now=now)
+    assert (line.state, line.allocated_quantity, line.cancelled_quantity) == ("filled", 1, 2)
+    assert StockItem.objects.get().queued_units == 0
+
+
+@pytest.mark.parametrize("seen", [1, 3, 4])
+def test_a_place_that_has_changed_since_it_was_seen_is_not_given_up(mug, now, seen):
+    line = order(mug, 3, "A", now)
+    receive(mug, 1, now)
+    with pytest.raises(NotCancellable) as refused:
+        give_up_place(backorder_id=line.id, waiting=seen, now=now)
+    assert (refused.value.asked, refused.value.possible) == (seen, 2)
+    assert Backorder.objects.get().cancelled_quantity == 0
+
+
+@pytest.mark.parametrize("seen", [0, -1, "2", 1.0, None])
+def test_a_number_that_nobody_saw_is_refused(mug, now, seen):
+    line = order(mug, 3, "A", now)
+    with pytest.raises(InvalidQuantity):
+        give_up_place(backorder_id=line.id, waiting=seen, now=now)
