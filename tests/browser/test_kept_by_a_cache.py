@@ -79,6 +79,7 @@ def test_its_form_is_sent_without_leaving_the_page(kept):
     assert kept.page.locator(".bo-subscribe form").count() == 0
     assert [*kept.violations(), *kept.overflow()] == []
     assert ["status of 422" in said for said in kept.complaints] == [True]  # the browser notes every such answer
+    kept.picture("outcome-in-place")
 
 
 def test_what_is_current_already_is_left_alone_and_nothing_is_said(view):

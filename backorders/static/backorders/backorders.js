@@ -8,10 +8,11 @@
   const parse = async answer => new DOMParser().parseFromString(await answer.text(), "text/html");
   const height = element => element.getBoundingClientRect().height;
 
-  // What would push the page about is shown in full with the reader's next touch or key: that is when pages may move.
+  // What would push the page about waits for the reader's next click or key: that is when pages may move. (Not for the
+  // finger that comes down: what it points at must still be there when it goes up.)
   const held = [];
   const release = () => held.splice(0).forEach(show => show());
-  for (const touch of ["pointerdown", "keydown"]) addEventListener(touch, release, true);
+  for (const touch of ["click", "keydown"]) addEventListener(touch, release, true);
 
   let live; // there before its words, or screen readers would not hear of them
   const announce = words => { live.textContent = words.join(" "); };
@@ -98,6 +99,8 @@
       const wrong = again?.querySelector("[aria-invalid]");
       if (again) again.elements.next.value = next;
       if (outcome) {
+        box.style.minBlockSize = `${height(box)}px`;
+        held.push(() => { box.style.minBlockSize = ""; });
         box.querySelector(".bo-outcome").replaceChildren(outcome);
         form.replaceWith(...(again ? [again] : []));
         box.focus();
