@@ -110,7 +110,7 @@ class Settings:
     """Nobody is told of the same item twice within this time, however the shelf flaps."""
 
     digest_of: int = 12
-    """How many products that are back at the same moment share one mail to one reader, at most; 1: each has a mail of its own."""
+    """How many products that are back at the same moment share one mail to one reader, and how many new dates of one order, at most; 1: each has a mail of its own."""
 
     place_kept_for: timedelta = timedelta(hours=72)
     """Told, and the shelf empty again within this time: the place in line is kept. Later, the request counts as served."""
