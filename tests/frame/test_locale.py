@@ -752,7 +752,7 @@ def several_dates(reader):
         for lines in (2, 3):
             mugs = [on_shelf(policy="backorder", arrives=(4, 8)) for _ in range(lines)]
             for place, mug in enumerate(mugs):
-                whole = {"reference": f"{OTHER}/{lines}{place}", "order_reference": f"S{lines}"}
+                whole = {"reference": f"{OTHER}/{lines}{place}", "order_reference": f"{lines}"}
                 place_backorder(product=mug, quantity=1, **whole, **reader)
             drain(seconds=5)
             trucks = list(Delivery.objects.filter(item__in=[anchor_of(mug).id for mug in mugs]).order_by("id"))
