@@ -62,6 +62,11 @@ class View:
         assert response.status == status
         return response
 
+    def press(self, button):
+        """Press what leads to another page, and wait until that is there."""
+        with self.page.expect_navigation():
+            button.click()
+
     def hear(self, said):
         """Note an error; that the page itself was answered with a status such as 422 is none."""
         if said.type == "error" and not (said.location["url"] == self.page.url and "status of 4" in said.text):
@@ -69,6 +74,7 @@ class View:
 
     def troubles(self):
         """Everything that a page must not have: barriers, overflow, our elements moving, complaints of the browser."""
+        self.page.wait_for_load_state()
         if self.mode == "no_script":
             return [*self.overflow(), *self.complaints]
         return [*self.violations(), *self.overflow(), *self.shifts(), *self.complaints]

@@ -26,7 +26,7 @@ def links_of(mail, *names):
 
 @pytest.mark.parametrize("mode", ["phone", "arabic", "no_script"])
 def test_somebody_asks_confirms_changes_and_leaves(look, mode):
-    view, to = look(mode), f"{mode}@example.com"
+    view, to = look(mode), f"asks-{mode}@example.com"
     page, path = view.page, lambda address: address.removeprefix(view.shop)
 
     view.open(SOLD_OUT)
@@ -41,25 +41,25 @@ def test_somebody_asks_confirms_changes_and_leaves(look, mode):
     confirm, manage = (path(address) for address in links_of(newest_mail(view, to), "confirm", "manage"))
     view.open(confirm)
     assert view.troubles() == []
-    page.locator("main form button").click()
+    view.press(page.locator("main form button"))
     assert page.locator(".bo-standing").count() == 1
     assert view.troubles() == []
     view.picture("confirmed")
 
     view.open(manage)
     page.locator(".bo-request input[name=highest_price]").fill("-3")
-    page.locator(".bo-request button[value=change]").click()
+    view.press(page.locator(".bo-request button[value=change]"))
     assert page.locator("[role=alert]").inner_text()
     assert page.locator("[aria-invalid]").get_attribute("name") == "highest_price"
     assert view.troubles() == []
     view.picture("manage")
 
     page.locator(".bo-request input[name=highest_price]").fill("60")
-    page.locator(".bo-request button[value=change]").click()
+    view.press(page.locator(".bo-request button[value=change]"))
     assert page.locator(".bo-request [role=status]").inner_text()
     assert view.troubles() == []
 
-    page.locator(".bo-request button[value=leave]").click()
+    view.press(page.locator(".bo-request button[value=leave]"))
     assert page.locator("h1").inner_text()
     assert page.locator("main form").count() == 0
     assert view.troubles() == []

@@ -14,7 +14,7 @@ def test_somebody_orders_follows_and_leaves_the_line(look, mode):
 
     for path in (HERE, LATER):
         view.open(path)
-        page.locator("form.order button").first.click()
+        view.press(page.locator("form.order button").first)
     assert page.locator(".bo-parcels li").count() == 2
     assert view.troubles() == []
     view.picture("basket")
@@ -26,7 +26,7 @@ def test_somebody_orders_follows_and_leaves_the_line(look, mode):
     assert view.troubles() == []
     view.picture("checkout")
     page.locator(".bo-ship input[value=split]").check()
-    page.locator("#checkout > button").click()
+    view.press(page.locator("#checkout > button"))
     assert page.locator("main a[href*='/backorders/lines/']").count() == 1
 
     [link] = links_of(newest_mail(view, to), "lines")
@@ -36,10 +36,10 @@ def test_somebody_orders_follows_and_leaves_the_line(look, mode):
     assert view.troubles() == []
     view.picture("line")
 
-    page.locator("main a.bo-button").click()
+    view.press(page.locator("main a.bo-button"))
     assert view.troubles() == []
     view.picture("line-cancel")
-    page.locator("main form button").click()
+    view.press(page.locator("main form button"))
     assert page.locator("[data-step=cancelled]").count() == 1
     assert page.locator("main a.bo-button").count() == 0
     assert view.troubles() == []
@@ -54,8 +54,8 @@ def test_anna_looks_at_all_that_she_waits_for(look, mode):
     view = look(mode)
     page = view.page
     view.open("/account/login/")
-    page.locator("form:has(input[value='anna@example.com']) button").click()
-    page.locator("main a[href='/backorders/mine/']").click()
+    view.press(page.locator("form:has(input[value='anna@example.com']) button"))
+    view.press(page.locator("main a[href='/backorders/mine/']"))
     assert page.locator(".bo-request").count() >= 2
     assert view.troubles() == []
     view.picture("mine")
