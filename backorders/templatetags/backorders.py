@@ -177,11 +177,7 @@ def backorder_place(context: Context, place: Place, history: Mapping[int, Sequen
     if not isinstance(place, Place):
         return ""
     given = (history_of([place.backorder_id]) if history is None else history).get(place.backorder_id, [])
-    values = {
-        "place": place,
-        "promise": promise_as_time(place.window),
-        "moved": _last_move(place, given),
-    }
+    values = {"place": place, "promise": promise_as_time(place.window), "moved": _last_move(place, given)}
     return _draw(context, "place", values)
 
 

@@ -100,7 +100,7 @@ from backorders.storefront.wording import (
     standing_in_words,
     window_in_words,
 )
-from tests.factories import CustomerFactory, ProductFactory, token_for, waiting_for
+from tests.factories import CustomerFactory, ProductFactory, in_days, token_for, waiting_for
 from tests.hosts.models import Poster, Product
 
 pytestmark = [pytest.mark.any_database, pytest.mark.xdist_group("locale")]  # they share what was read of the sources
@@ -369,10 +369,6 @@ def texts_of(html):
 
 
 NAMES = re.compile(rf"{TITLE}|{OTHER}|Test Shop|https?://\S+|\S+@[\w.…-]+|\.com\b|A-1/1|€|\bEUR\b|\bCES?T\b")
-
-
-def in_days(days):
-    return shop_today(timezone.now()) + dt.timedelta(days=days)
 
 
 def on_shelf(stock=0, *, arrives=None, confidence="firm", name=TITLE, **fields):

@@ -11,7 +11,6 @@ from django.utils import timezone
 
 from backorders.domain.outbox import OF_AN_ORDER, MailKind
 from backorders.models import Backorder, OutgoingMail, Promise, StockItem, Subscription
-from backorders.queries.availability import shop_today
 from backorders.queries.outbox import facts_for
 from backorders.services.backorders import cancel_backorder, ship_backorder, tell_releases
 from backorders.services.delivery import drain
@@ -21,7 +20,7 @@ from backorders.services.promises import keep_promises
 from backorders.services.stock import sweep_stock
 from backorders.services.supply import cancel_delivery, expect_delivery, move_delivery, receive_delivery
 from backorders.signals import preorder_released
-from tests.factories import ProductFactory, SubscriptionFactory
+from tests.factories import ProductFactory, SubscriptionFactory, in_days
 from tests.hosts.models import Product
 from tests.stories import a_mug, line, order
 
@@ -36,10 +35,6 @@ EARLIER = dt.timedelta(minutes=30)
 def now():
     """Mails say dates by the real clock."""
     return timezone.now()
-
-
-def in_days(days):
-    return shop_today(timezone.now()) + dt.timedelta(days=days)
 
 
 def truck(product, units, day):

@@ -11,7 +11,6 @@ from django.utils import timezone, translation
 
 from backorders.domain.listings import LeftOut
 from backorders.models import StockItem
-from backorders.queries.availability import shop_today
 from backorders.queries.listings import Tally, listings
 from backorders.services.checkout import Line, check_out
 from backorders.services.locks import anchor_of
@@ -20,7 +19,7 @@ from backorders.services.waves import open_restock
 from backorders.shop import Described
 from backorders.storefront.listings import merchant_feed
 from backorders.testing import run_jobs
-from tests.factories import ProductFactory
+from tests.factories import ProductFactory, in_days
 from tests.hosts.adapters import CustomAdapter
 from tests.hosts.models import ApiOnly, Custom, Poster, Product
 
@@ -51,10 +50,6 @@ def items_of(text):
 def one_item(**more):
     (item,) = items_of(feed(**more))
     return item
-
-
-def in_days(days):
-    return shop_today(timezone.now()) + dt.timedelta(days=days)
 
 
 def make(stock=0, *, arrives=None, **fields):

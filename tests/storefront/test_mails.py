@@ -11,7 +11,6 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone, translation
 
 from backorders.models import Backorder, OutgoingMail, StockItem
-from backorders.queries.availability import shop_today
 from backorders.queries.outbox import facts_for
 from backorders.services.backorders import (
     cancel_backorder,
@@ -28,7 +27,7 @@ from backorders.services.subscriptions import subscribe
 from backorders.services.supply import expect_delivery, move_delivery, receive_delivery, undo_receipt
 from backorders.services.terms import set_selling_policy
 from backorders.services.waves import release_waves
-from tests.factories import ProductFactory, waiting_for
+from tests.factories import ProductFactory, in_days, waiting_for
 from tests.hosts.models import Product
 
 pytestmark = pytest.mark.django_db
@@ -42,10 +41,6 @@ def english():
 
 
 TITLE = "Mug & Co <b>“blue”</b>"
-
-
-def in_days(days):
-    return shop_today(timezone.now()) + dt.timedelta(days=days)
 
 
 def mug_on_order(policy="backorder", units=5, **fields):

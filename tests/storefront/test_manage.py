@@ -3,14 +3,12 @@
 import datetime as dt
 import re
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 from django.core import mail
 from django.test import Client
 from django.utils import timezone
 
-import backorders
 from backorders.domain.tokens import Purpose
 from backorders.models import Subscription
 from backorders.services.delivery import drain
@@ -23,17 +21,9 @@ from backorders.services.waves import release_waves
 from tests.factories import CustomerFactory, ProductFactory, token_for, waiting_for
 from tests.hosts.models import Product
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("plain_host")]
 
 ANA = "ana@example.com"
-
-
-@pytest.fixture(autouse=True)
-def plain_host(settings):
-    """A shop that overrides no template and has no context processors: our pages as they come."""
-    engine = settings.TEMPLATES[0]
-    own = Path(backorders.__file__).parent / "templates"
-    settings.TEMPLATES = [engine | {"DIRS": [own], "OPTIONS": {"context_processors": []}}]
 
 
 @pytest.fixture

@@ -1,9 +1,7 @@
 """What a signed-in customer waits for, on one page."""
 
-import datetime as dt
 import re
 from html import unescape
-from pathlib import Path
 
 import pytest
 from django.db import connection
@@ -11,28 +9,18 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-import backorders
 from backorders.models import Backorder, Delivery, Subscription
-from backorders.queries.availability import shop_today
 from backorders.queries.timelines import line_path
 from backorders.services.backorders import cancel_backorder
 from backorders.services.supply import expect_delivery, move_delivery, receive_delivery
 from backorders.storefront.people import LINES_A_PAGE, REQUESTS_A_PAGE
-from tests.factories import CustomerFactory, ProductFactory, waiting_for
+from tests.factories import CustomerFactory, ProductFactory, in_days, waiting_for
 from tests.hosts.models import Product
 from tests.stories import a_mug, line, order
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("plain_host")]
 
 PAGE = "/backorders/mine/"
-
-
-@pytest.fixture(autouse=True)
-def plain_host(settings):
-    """A shop that overrides no template and has no context processors: our pages as they come."""
-    engine = settings.TEMPLATES[0]
-    own = Path(backorders.__file__).parent / "templates"
-    settings.TEMPLATES = [engine | {"DIRS": [own], "OPTIONS": {"context_processors": []}}]
 
 
 @pytest.fixture
@@ -45,10 +33,6 @@ def client(anna):
     browser = Client()
     browser.force_login(anna)
     return browser
-
-
-def in_days(days):
-    return shop_today(timezone.now()) + dt.timedelta(days=days)
 
 
 def buys(customer, reference, *, product=None, name="Mug", arrives=None):

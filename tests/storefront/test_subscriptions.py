@@ -2,14 +2,12 @@
 
 import datetime as dt
 import re
-from pathlib import Path
 
 import pytest
 from django.core import mail
 from django.test import Client
 from django.utils import timezone, translation
 
-import backorders
 from backorders.domain.tokens import Purpose
 from backorders.models import OutgoingMail, StockItem, Subscription, SuppressedAddress
 from backorders.services.delivery import drain
@@ -17,7 +15,7 @@ from backorders.services.locks import anchor_of
 from backorders.storefront.outcomes import anchor_of as box_of
 from tests.factories import CustomerFactory, ProductFactory, token_for, waiting_for
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("plain_host")]
 
 
 @pytest.fixture(autouse=True)
@@ -53,14 +51,6 @@ def leave_link(subscription):
 
 def states():
     return list(Subscription.objects.order_by("id").values_list("state", flat=True))
-
-
-@pytest.fixture(autouse=True)
-def plain_host(settings):
-    """A shop that overrides no template and has no context processors: our pages as they come."""
-    engine = settings.TEMPLATES[0]
-    own = Path(backorders.__file__).parent / "templates"
-    settings.TEMPLATES = [engine | {"DIRS": [own], "OPTIONS": {"context_processors": []}}]
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import datetime as dt
 import re
 from html import unescape
-from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -12,9 +11,7 @@ from django.test import Client, override_settings
 from django.utils import timezone
 from django.utils.html import escape
 
-import backorders
 from backorders.models import Backorder, Delivery, OutgoingMail
-from backorders.queries.availability import shop_today
 from backorders.queries.timelines import KEPT_AFTER, line_behind, line_path, line_token, story_of
 from backorders.services.backorders import cancel_backorder, ship_backorder, tell_whole_orders
 from backorders.services.checkout import Line, check_out
@@ -24,25 +21,14 @@ from backorders.services.stock import sweep_stock
 from backorders.services.supply import cancel_delivery, expect_delivery, move_delivery, receive_delivery
 from backorders.services.terms import set_selling_policy
 from backorders.shop import Described
+from tests.factories import in_days
 from tests.hosts.adapters import CustomAdapter
 from tests.hosts.models import Custom, Product
 from tests.stories import a_mug, line, order
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("plain_host")]
 
 EARLIER = dt.timedelta(minutes=30)
-
-
-@pytest.fixture(autouse=True)
-def plain_host(settings):
-    """A shop that overrides no template and has no context processors: our pages as they come."""
-    engine = settings.TEMPLATES[0]
-    own = Path(backorders.__file__).parent / "templates"
-    settings.TEMPLATES = [engine | {"DIRS": [own], "OPTIONS": {"context_processors": []}}]
-
-
-def in_days(days):
-    return shop_today(timezone.now()) + dt.timedelta(days=days)
 
 
 def truck(product, units, day):

@@ -10,11 +10,10 @@ from django.template import Context, Template
 from django.test import RequestFactory
 from django.utils import timezone
 
-from backorders.queries.availability import shop_today
 from backorders.queries.backorders import places_of
 from backorders.queries.timelines import line_path
 from backorders.services.supply import expect_delivery
-from tests.factories import ProductFactory
+from tests.factories import ProductFactory, in_days
 from tests.hosts.models import Product
 from tests.stories import a_mug, order
 
@@ -27,10 +26,6 @@ def draw(text, **context):
 
 def words(html):
     return " ".join(unescape(re.sub(r"<[^>]+>", " ", html)).split())
-
-
-def in_days(days):
-    return shop_today(timezone.now()) + dt.timedelta(days=days)
 
 
 def by(days):

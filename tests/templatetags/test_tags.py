@@ -11,7 +11,6 @@ from django.utils import timezone, translation
 
 from backorders.domain.windows import NO_DATE, OVERDUE, window_between
 from backorders.models import Alternative, Delivery, Promise, StockItem
-from backorders.queries.availability import shop_today
 from backorders.queries.backorders import history_of, places_of
 from backorders.services.backorders import place_backorder, ship_backorder
 from backorders.services.locks import anchor_of
@@ -19,7 +18,7 @@ from backorders.services.subscriptions import subscribe
 from backorders.services.supply import expect_delivery, move_delivery, receive_delivery
 from backorders.storefront.outcomes import carrying
 from backorders.storefront.wording import promise_as_time
-from tests.factories import CustomerFactory, ProductFactory
+from tests.factories import CustomerFactory, ProductFactory, in_days
 from tests.hosts.models import Product, Vehicle
 
 pytestmark = pytest.mark.django_db
@@ -43,10 +42,6 @@ def request_from(user=None, path="/p/1/?colour=red", query=None):
     if user is not None:
         request.user = user
     return request
-
-
-def in_days(days):
-    return shop_today(timezone.now()) + dt.timedelta(days=days)
 
 
 def make(stock=0, *, arrives=None, confidence="firm", name="Mug", **fields):
