@@ -18,13 +18,13 @@ from tests.hosts.models import Product
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.xdist_group("oversell")]
 
-PROCESSES, ORDERS, SECONDS = 8, 40, 5
-"""Seconds of the processors, all buyers together: how long they wait for a busy machine is no business of ours."""
+PROCESSES, ORDERS = 8, 40
 
 
 def race(products, *, customer="{number}-{n}@example.com", processes=PROCESSES, orders=ORDERS):
-    """Lets all buyers go at once, none of whom may have to be told to let another pass; returns all answers by code, and
-    the seconds they worked.
+    """Lets all buyers go at once, none of whom may have to be told to let another pass; returns all answers by code.
+
+    How long that takes is a benchmark (``benchmarks/checkout.py``): it depends on the machine and on who else uses it.
     """
     environment = os.environ | {"BUYER_DATABASE": str(connection.settings_dict["NAME"])}
     command = [sys.executable, "-m", "tests.races.buyer", str(processes), str(orders), customer]
@@ -36,9 +36,8 @@ def race(products, *, customer="{number}-{n}@example.com", processes=PROCESSES, 
         assert buyers.stdout.readline() == "ready\n"
     told = [json.loads(line) for line in buyers.communicate("!" * processes, timeout=100)[0].splitlines()]
     assert (buyers.returncode, len(told)) == (0, processes)
-    answers = sum((Counter(one["answers"]) for one in told), Counter())
     assert deadlocks_so_far() == deadlocks
-    return dict(answers), sum(one["seconds"] for one in told)
+    return dict(sum((Counter(answers) for answers in told), Counter()))
 
 
 def deadlocks_so_far():
@@ -58,29 +57,27 @@ def mugs_with(*, stock=0, **terms):
 
 
 def test_the_limit_of_four_queues_holds_to_the_unit():
-    answers, seconds = race(mugs_with(backorder_limit=100))
+    answers = race(mugs_with(backorder_limit=100))
 
     assert answers == {"placed": 100, "not_orderable": 220}
     assert list(StockItem.objects.values_list("queued_units", flat=True)) == [100] * 4
     assert Backorder.objects.count() == Promise.objects.count() == 400
     assert list(repair_counters(dry_run=True)) == []
-    assert seconds < SECONDS
 
 
 def test_shelf_and_queue_together_are_sold_to_the_unit():
-    answers, seconds = race(mugs_with(stock=60, backorder_limit=40))
+    answers = race(mugs_with(stock=60, backorder_limit=40))
 
     assert answers == {"placed": 100, "not_orderable": 220}
     assert set(Product.objects.values_list("stock", flat=True)) == {0}
     assert StockEvent.objects.filter(kind="taken").count() == 240
     assert not StockEvent.objects.filter(after__lt=0).exists()
     assert list(StockItem.objects.values_list("queued_units", flat=True)) == [40] * 4
-    assert seconds < SECONDS
 
 
 def test_one_customer_in_many_windows_gets_what_one_customer_may_have():
     [mug, *_] = mugs_with(customer_limit=7)
-    answers, _seconds = race([mug], customer="greedy@example.com", processes=4, orders=5)
+    answers = race([mug], customer="greedy@example.com", processes=4, orders=5)
 
     assert answers == {"placed": 7, "limit_reached": 13}
     assert anchor_of(mug).queued_units == 7
