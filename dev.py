@@ -499,7 +499,9 @@ def install(environment: Environment, requirement: str) -> None:
     """Install exactly the pinned and hashed packages: by uv, or by pip where uv cannot."""
     uv = shutil.which("uv") or own_uv(environment)
     if uv:
-        command = [uv, "pip", "install", "--python", environment.python]
+        # Compiled as pip does it: where PYTHONDONTWRITEBYTECODE is set, as in many container images, each process
+        # would compile all it imports anew.
+        command = [uv, "pip", "install", "--compile-bytecode", "--python", environment.python]
         by_uv = run([*command, *exactly(requirement)], env=uv_env(environment), capture=True)
         if by_uv.went_well:
             return

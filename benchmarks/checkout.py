@@ -18,6 +18,7 @@ import random
 import time
 from collections.abc import Callable
 
+from celery import current_app
 from django.db import connection, transaction
 from django.db.models import F
 from django.utils import timezone
@@ -97,6 +98,9 @@ def _rate(order: Callable[[Product, int, str], None], spread: int) -> float:
 def _together(order: Callable[[Product, int, str], None], made: list[Product], orders: int) -> float:
     """Seconds from the moment at which all writers may go to the moment at which the last is through."""
     connection.close()
+    assert (
+        current_app.connection_for_write().transport_cls
+    )  # the broker's client is loaded before there are eight of us
     context = multiprocessing.get_context("fork")
     barrier, done = context.Barrier(WRITERS + 1), context.Barrier(WRITERS + 1)
     writers = [
