@@ -23,27 +23,25 @@ from django.utils import timezone, translation
 from django.utils.safestring import SafeString, mark_safe
 
 from backorders.conf import conf
-from backorders.domain.availability import Availability, State
+from backorders.domain.availability import Availability
 from backorders.domain.listings import end_of, legal_text, named_day, schema_word
 from backorders.domain.parcels import Outlook, Parcel
 from backorders.domain.windows import Promise
 from backorders.errors import MOST_UNITS, NotSellable
-from backorders.models import Subscription
 from backorders.queries.alternatives import alternatives_to
-from backorders.queries.availability import availability_for, shop_today
+from backorders.queries.availability import shop_today
 from backorders.queries.backorders import Given, Place, history_of
-from backorders.queries.listings import plain_price, released_before, web_address
+from backorders.queries.listings import plain_price, web_address
 from backorders.queries.parcels import CartLine, outlook_for
-from backorders.queries.stock import titles_of
-from backorders.queries.subscriptions import subscriptions_of
 from backorders.queries.timelines import line_path
 from backorders.services.subscriptions import MOST_CHOICES
-from backorders.shop import Adapter, Described, Sellable, sellables
+from backorders.shop import Described, Sellable, sellables
 from backorders.shop.customers import proven_address
 from backorders.storefront.arrivals import ATOM, JSON, title_of_feed
 from backorders.storefront.feeds import in_language, shop_language
 from backorders.storefront.forms import SubscribeForm
 from backorders.storefront.holds import holds_of
+from backorders.storefront.memory import Memory
 from backorders.storefront.outcomes import anchor_of, outcome_for, without_outcome
 from backorders.storefront.wording import (
     button_of,
@@ -250,10 +248,7 @@ def backorder_outlook(context: Context, lines: Iterable[CartLine] | Outlook) -> 
     if isinstance(lines, Outlook):
         return lines
     known = [line for line in lines if _is_cart_line(line)]
-    memory = _memory(context)
-    missing = [line.product for line in known if line.product not in memory]
-    memory.update(availability_for(missing, holds=_holds(context)) if missing else {})
-    return outlook_for(known, answers=memory)
+    return outlook_for(known, answers=_ask(context, [line.product for line in known]))
 
 
 def _is_cart_line(line: Any) -> bool:
@@ -328,7 +323,8 @@ def backorder_subscribe(
     request = _request(context)
     user = getattr(request, "user", None)
     here = without_outcome(request.get_full_path()) if request is not None else ""
-    outcome, request_kept = outcome_for(request, sellable.reference), _request_of(user, sellable)
+    outcome = outcome_for(request, sellable.reference)
+    request_kept = _memory(context).request_about(product, customer=user)
     values = {
         "product": product,
         "availability": answer,
@@ -359,26 +355,17 @@ def _says_more(form: Any) -> bool:
 def _choices(context: Context, product: Any, any_of: Iterable[Any], form: Any) -> list[dict[str, Any]]:
     """Those of some products that one can wait for as well as for ``product``, as the shop shows them."""
     others = [other for other in any_of if other != product and _identify(other) is not None][:MOST_CHOICES]
-    memory = _memory(context)
-    memory.update(availability_for([other for other in others if other not in memory]))
-    waited_for = [other for other in others if memory[other].can_subscribe and not memory[other].for_sale]
+    answers = _ask(context, others)
+    waited_for = [other for other in others if answers[other].can_subscribe and not answers[other].for_sale]
     chosen = form.data.getlist("any_of") if form else []
+    titles = {
+        sellables.identify(other).reference: described.title
+        for other, described in _memory(context).described(waited_for).items()
+    }
     return [
         {"reference": reference, "title": title, "is_chosen": reference in chosen}
-        for reference, title in titles_of(waited_for).items()
+        for reference, title in titles.items()
     ]
-
-
-def _request_of(user: Any, sellable: Sellable) -> Subscription | None:
-    """The signed-in customer's own request about this product, once it is confirmed."""
-    if not getattr(user, "is_authenticated", False):
-        return None
-    mine = (Subscription.State.WAITING, Subscription.State.TOLD)
-    for subscription in subscriptions_of(user):
-        about = (subscription.item.content_type_id, subscription.item.object_id)
-        if about == (sellable.content_type_id, sellable.object_id) and subscription.state in mine:
-            return subscription
-    return None
 
 
 def _own_address(user: Any) -> str:
@@ -397,8 +384,7 @@ def backorder_alternatives(context: Context, product: Any, limit: int = 4) -> st
     answer = _answer(context, product)
     if answer is None or answer.for_sale:
         return ""
-    substitutes = alternatives_to(product, limit=limit)
-    _memory(context).update({substitute.product: substitute.availability for substitute in substitutes})
+    substitutes = alternatives_to(product, limit=limit, known=_memory(context).answers)
     cards = [{"substitute": each, "shown": shown(each.availability)} for each in substitutes]
     anchor = anchor_of(sellables.identify(product).reference)
     return _draw(context, "alternatives", {"product": product, "cards": cards, "anchor": anchor}) if cards else ""
@@ -419,7 +405,7 @@ def backorder_jsonld(
     is called ``name`` (else as ``product`` is), with ``group`` as its id.
     """
     others = [other for other in variants if other != product and _identify(other) is not None]
-    if _answer(context, product) is None:
+    if _identify(product) is None:
         return ""
     things = _schema_of(context, [product, *others])
     if product not in things:
@@ -430,28 +416,11 @@ def backorder_jsonld(
 
 
 def _schema_of(context: Context, products: list[Any]) -> dict[Any, dict[str, Any]]:
-    """A Product for each that the shop can describe, in their order (one query a model, one more where there are pre-orders)."""
-    memory = _memory(context)
-    memory.update(availability_for([each for each in products if each not in memory], holds=_holds(context)))
-    named = dict(zip(products, sellables.identify_many(products), strict=True))
-    released = released_before([named[each] for each in products if memory[each].state is State.PREORDER])
-    described = _described_by_sellable(named.values())
+    """A Product for each that the shop can describe, in their order."""
+    memory, answers = _memory(context), _ask(context, products)
     return {
-        product: _thing(described[sellable], memory[product], was_released=sellable in released)
-        for product, sellable in named.items()
-        if sellable in described
-    }
-
-
-def _described_by_sellable(named: Iterable[Sellable]) -> dict[Sellable, Described]:
-    by_adapter: dict[Adapter, dict[Any, Sellable]] = {}
-    for sellable in named:
-        by_adapter.setdefault(sellable.adapter, {})[sellable.pk] = sellable
-    return {
-        by_key[pk]: described
-        for adapter, by_key in by_adapter.items()
-        for pk, described in adapter.describe(list(by_key)).items()
-        if pk in by_key
+        product: _thing(described, answers[product], was_released=product in memory.released_before)
+        for product, described in memory.described(products).items()
     }
 
 
@@ -526,8 +495,7 @@ def backorder_prefetch(context: Context, products: Iterable[Any]) -> str:
     Give it the same list or queryset that the page walks through, never a generator: that could be read only once.
     """
     if not isinstance(products, Iterator) and isinstance(products, Iterable):
-        wanted = [product for product in products if _identify(product) is not None]
-        _memory(context).update(availability_for(wanted, holds=_holds(context)))
+        _ask(context, [product for product in products if _identify(product) is not None])
     return ""
 
 
@@ -535,17 +503,18 @@ def _answer(context: Context, product: Any) -> Availability | None:
     """One product's availability, from memory where this page has asked before; ``None`` for what is not sellable."""
     if _identify(product) is None:
         return None
-    memory = _memory(context)
-    if product not in memory:
-        memory.update(availability_for([product], holds=_holds(context)))
-    return memory[product]
+    return _ask(context, [product])[product]
 
 
-def _memory(context: Context) -> dict[Any, Availability]:
+def _ask(context: Context, products: Iterable[Any]) -> dict[Any, Availability]:
+    return _memory(context).ask(products, holds=_holds(context))
+
+
+def _memory(context: Context) -> Memory:
     """It lives as long as the request: tags in included templates see it too. Without a request, as long as the context."""
     request = _request(context)
     home = context.dicts[0] if request is None else request.__dict__
-    memory: dict[Any, Availability] = home.setdefault("_backorders_answers", {})
+    memory: Memory = home.setdefault("_backorders_memory", Memory())
     return memory
 
 

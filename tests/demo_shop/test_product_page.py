@@ -1,0 +1,50 @@
+"""The demo's own product page: what the package costs it, whoever looks."""
+
+import re
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from backorders.services.locks import anchor_of
+from demo_shop.models import Customer, Variant
+from tests.factories import SubscriptionFactory
+
+pytestmark = [pytest.mark.usefixtures("catalogue"), pytest.mark.xdist_group("seed")]
+
+PAGES = {
+    "boots in many sizes, one of them sold out": ("MOOR-SIZE-43", 4),
+    "boots that can be ordered ahead": ("MOOR-SIZE-42", 4),
+    "a book before its release": ("FERRY-HARDBACK", 4),
+    "a pot that is no longer made": ("MOKA-9-CUPS", 3),
+    "a kettle on the shelf": ("HEARTH-SAGE", 1),
+}
+
+
+@pytest.fixture
+def anna(client):
+    """Signed in, and waiting for half of the shop."""
+    anna = Customer.objects.get(email="anna@example.com")
+    for variant in Variant.objects.filter(stock=0)[:40]:
+        SubscriptionFactory(item=anchor_of(variant), customer=anna, email=f"{variant.sku}@example.com")
+    client.force_login(anna)
+    return anna
+
+
+def asked_of_us(client, sku):
+    page = Variant.objects.get(sku=sku).get_absolute_url()
+    client.get(page)  # content types are read once per process
+    with CaptureQueriesContext(connection) as asked:
+        assert client.get(page).status_code == 200
+    return [each["sql"] for each in asked if re.search(r"\bbackorders_\w+", each["sql"])], len(asked)
+
+
+@pytest.mark.parametrize(("sku", "most"), PAGES.values(), ids=PAGES)
+def test_it_asks_us_four_times_at_most(client, anna, sku, most):
+    ours, everything = asked_of_us(client, sku)
+    assert len(ours) == most
+    assert everything <= 18  # with sessions, the menu, the product, and what we ask of the shop
+
+
+def test_for_a_guest_it_is_three_times(client):
+    assert len(asked_of_us(client, "MOOR-SIZE-43")[0]) == 3
