@@ -313,7 +313,7 @@ def _anchors_statement(ids_by_type: dict[int, list[str]]) -> tuple[str, list[Any
 _ITEM = Columns(StockItem, AnchorRow._fields, alias="item")
 _LEAD_DAYS = "COALESCE(item.lead_days, supplier.lead_days)"
 _WAS_RELEASED = (  # looked up only of what has a release: nearly nothing on any list has one
-    "CASE WHEN item.releases_at IS NULL THEN 0 "
+    "CASE WHEN item.releases_at IS NULL THEN 0 "  # noqa: S608 - our own names
     f"WHEN EXISTS (SELECT 1 FROM {Restock._meta.db_table} again WHERE again.item_id = item.id) THEN 1 "
     f"WHEN EXISTS (SELECT 1 FROM {StockEvent._meta.db_table} event WHERE event.item_id = item.id "
     f"AND event.kind = '{StockEvent.Kind.TAKEN.value}') THEN 1 ELSE 0 END"

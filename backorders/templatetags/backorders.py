@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
@@ -73,7 +74,7 @@ def backorder_badge(context: Context, product: Any, live: bool = False) -> str:
     if answer is None:
         return ""
     drawn = _draw(context, "badge", {"shown": shown(answer), "availability": answer})
-    return _live(context, drawn, product, part="badge") if live else drawn
+    return _live(context, drawn, product, answer, part="badge") if live else drawn
 
 
 @register.simple_tag(takes_context=True)
@@ -101,7 +102,9 @@ def backorder_status(
     }
     drawn = _draw(context, "status", values)
     is_live = live and not quantity
-    return _live(context, drawn, product, part="status", pay=pay, deposit=str(deposit or "")) if is_live else drawn
+    if not is_live:
+        return drawn
+    return _live(context, drawn, product, answer, part="status", pay=pay, deposit=str(deposit or ""))
 
 
 @register.simple_tag(takes_context=True)
@@ -112,7 +115,7 @@ def backorder_line(context: Context, product: Any, live: bool = False) -> str:
         return ""
     line = line_in_short(answer)
     drawn = _draw(context, "line", {"line": line, "availability": answer}) if line else SafeString()
-    return _live(context, drawn, product, part="line") if live else drawn
+    return _live(context, drawn, product, answer, part="line") if live else drawn
 
 
 @register.simple_tag(takes_context=True)
@@ -122,10 +125,17 @@ def backorder_availability(context: Context, product: Any) -> Availability | Non
 
 
 @register.simple_tag(takes_context=True)
-def backorder_button_label(context: Context, product: Any) -> str:
-    """What the buy button says: "Add to basket", "Backorder now", "Pre-order now"; else the state in words."""
+def backorder_button_label(context: Context, product: Any, live: bool = False) -> str:
+    """What the buy button says: "Add to basket", "Backorder now", "Pre-order now"; else the state in words.
+
+    ``live``: our script puts it right, and with it the element around it that has ``data-bo-order``: that is shown while
+    the product can be ordered, and hidden while it cannot.
+    """
     answer = _answer(context, product)
-    return "" if answer is None else button_of(answer)
+    if answer is None:
+        return ""
+    label = button_of(answer)
+    return _live(context, label, product, answer, part="button") if live else label
 
 
 @register.simple_tag(takes_context=True)
@@ -309,17 +319,46 @@ def backorder_subscribe(
     form: Any = None,
     any_of: Iterable[Any] = (),
     folded: bool = True,
+    live: bool = False,
 ) -> str:
     """The form "tell me when it is back", in place; nothing while the product can be bought or will never come back.
 
     Beside a button that orders it stands folded behind its heading, until something was typed, said or asked for;
     ``folded=False`` keeps it open. ``next`` is the local path to come back to (this page unless said otherwise). ``any_of``: products that may do as well,
     its other colours say; those that one can wait for are offered. A customer whose address is proven presses one button;
-    one who waits already is told so, and may leave.
+    one who waits already is told so, and may leave. ``live``: our script brings it once it is needed, and takes it away.
     """
     answer, sellable = _answer(context, product), _identify(product)
-    if answer is None or sellable is None or not answer.can_subscribe:
+    if answer is None or sellable is None:
         return ""
+    others = [other for other in any_of if other != product and _identify(other) is not None][:MOST_CHOICES]
+    drawn = SafeString()
+    if answer.can_subscribe:
+        drawn = _form(context, product, answer, quantity=quantity, next=next, form=form, others=others, folded=folded)
+    if not live:
+        return drawn
+    names = " ".join(filter(_can_travel, (sellables.identify(other).reference for other in others)))
+    said = {"quantity": quantity, "any_of": names, "next": next, "is_open": not folded}
+    return _live(context, drawn, product, answer, part="form", **said)
+
+
+def _can_travel(reference: str) -> bool:
+    """Those of a live form are named in one attribute, with a space between them, and asked for with bars around it."""
+    return not re.search(r"[\s|]", reference)
+
+
+def _form(
+    context: Context,
+    product: Any,
+    answer: Availability,
+    *,
+    quantity: int | None,
+    next: str | None,
+    form: Any,
+    others: Sequence[Any],
+    folded: bool,
+) -> SafeString:
+    sellable = sellables.identify(product)
     request = _request(context)
     user = getattr(request, "user", None)
     here = without_outcome(request.get_full_path()) if request is not None else ""
@@ -338,7 +377,7 @@ def backorder_subscribe(
         "email": form["email"].value() if form else _own_address(user),
         "wish": form or SubscribeForm(initial={"quantity": str(quantity or 1)}),
         "is_open": _says_more(form),
-        "choices": _choices(context, product, any_of, form),
+        "choices": _choices(context, others, form),
         "today": timezone.localdate().isoformat(),
         "next": here if next is None else next,
         "form": form,
@@ -352,9 +391,8 @@ def _says_more(form: Any) -> bool:
     return bool(form) and any(form[name].errors or form[name].value() not in (None, "", "1") for name in names)
 
 
-def _choices(context: Context, product: Any, any_of: Iterable[Any], form: Any) -> list[dict[str, Any]]:
-    """Those of some products that one can wait for as well as for ``product``, as the shop shows them."""
-    others = [other for other in any_of if other != product and _identify(other) is not None][:MOST_CHOICES]
+def _choices(context: Context, others: Sequence[Any], form: Any) -> list[dict[str, Any]]:
+    """Those of some products that one can wait for as well, as the shop shows them."""
     answers = _ask(context, others)
     waited_for = [other for other in others if answers[other].can_subscribe and not answers[other].for_sale]
     chosen = form.data.getlist("any_of") if form else []
@@ -379,15 +417,25 @@ def _own_address(user: Any) -> str:
 
 
 @register.simple_tag(takes_context=True)
-def backorder_alternatives(context: Context, product: Any, limit: int = 4) -> str:
-    """Up to ``limit`` substitutes that can be bought now; nothing while the product itself is on the shelf."""
+def backorder_alternatives(context: Context, product: Any, limit: int = 4, live: bool = False) -> str:
+    """Up to ``limit`` substitutes that can be bought now; nothing while the product itself is on the shelf.
+
+    ``live``: our script brings them once they are needed, and takes them away.
+    """
     answer = _answer(context, product)
-    if answer is None or answer.for_sale:
+    if answer is None:
         return ""
+    drawn = SafeString() if answer.for_sale else _cards(context, product, limit)
+    return _live(context, drawn, product, answer, part="alternatives", limit=limit) if live else drawn
+
+
+def _cards(context: Context, product: Any, limit: int) -> SafeString:
     substitutes = alternatives_to(product, limit=limit, known=_memory(context).answers)
     cards = [{"substitute": each, "shown": shown(each.availability)} for each in substitutes]
     anchor = anchor_of(sellables.identify(product).reference)
-    return _draw(context, "alternatives", {"product": product, "cards": cards, "anchor": anchor}) if cards else ""
+    if not cards:
+        return SafeString()
+    return _draw(context, "alternatives", {"product": product, "cards": cards, "anchor": anchor})
 
 
 # what machines read
@@ -560,9 +608,10 @@ def _draw(context: Context, name: str, values: dict[str, Any]) -> SafeString:
     return SafeString(engine.get_template(f"backorders/tags/{name}.html").render(inner).strip())
 
 
-def _live(context: Context, drawn: SafeString, product: Any, **said: str) -> SafeString:
+def _live(context: Context, drawn: str, product: Any, answer: Availability, *, part: str, **said: Any) -> SafeString:
     """The same inside the element by which our script knows what to ask for; without the script it is no more than that."""
-    return _draw(context, "live", {"drawn": drawn, "reference": sellables.identify(product).reference} | said)
+    about = {"drawn": drawn, "reference": sellables.identify(product).reference, "state": answer.state.value}
+    return _draw(context, "live", about | {"part": part} | said)
 
 
 def _web(url: str) -> str:

@@ -48,3 +48,25 @@ def test_it_asks_us_four_times_at_most(client, anna, sku, most):
 
 def test_for_a_guest_it_is_three_times(client):
     assert len(asked_of_us(client, "MOOR-SIZE-43")[0]) == 3
+
+
+def order_of(client, sku):
+    """What stands in the buying column, from top to bottom."""
+    html = client.get(Variant.objects.get(sku=sku).get_absolute_url()).content.decode()
+    parts = r'class="(?:bo )?(bo-status|order|bo-subscribe|bo-alternatives|copy)[ "]([^>]*)>'
+    return [name for name, rest in re.findall(parts, html) if not rest.endswith(" hidden")]
+
+
+def test_substitutes_stand_where_the_blocked_action_is(client):
+    assert order_of(client, "MOOR-SIZE-43") == ["bo-status", "bo-subscribe", "bo-alternatives", "copy"]
+    assert order_of(client, "MOOR-SIZE-42") == ["bo-status", "order", "bo-subscribe", "bo-alternatives", "copy"]
+
+
+def test_where_nobody_knows_when_it_comes_substitutes_come_first(client):
+    assert order_of(client, "MOON-80-CM") == ["bo-status", "bo-alternatives", "bo-subscribe", "copy"]
+    assert order_of(client, "MOKA-9-CUPS") == ["bo-status", "bo-alternatives", "copy"]
+
+
+def test_a_page_that_a_cache_keeps_has_its_button_ready(client):
+    html = client.get(Variant.objects.get(sku="MOON-80-CM").get_absolute_url()).content.decode()
+    assert re.search(r'<form class="order" [^>]*data-bo-order hidden>', html)
