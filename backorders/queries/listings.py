@@ -22,6 +22,7 @@ from backorders.domain.listings import (
     legal_text,
     named_day,
     schema_word,
+    state_word,
     statement_of,
 )
 from backorders.queries.availability import answers_to, shop_today
@@ -41,6 +42,7 @@ _LONGEST_TITLE, _LONGEST_ID = 150, 50
 class Listing:
     """One visible product outside the shop. ``word`` is schema.org's, ``day`` the one that its page names.
 
+    ``state_word``: schema.org's for the state alone, which may say more than ``word`` where there is no day.
     ``own``: what the shop says of it besides, by Google's names. ``statement`` is for Google, or says why there is none.
     """
 
@@ -49,6 +51,7 @@ class Listing:
     described: Described
     availability: Availability
     word: str
+    state_word: str
     day: date | None
     statement: Statement | LeftOut
     own: Mapping[str, Any] = field(default_factory=dict)
@@ -134,7 +137,8 @@ def listings_of(products: Iterable[Model], *, now: datetime | None = None) -> li
             product=product,
             described=described.get(sellable, _NOTHING),
             availability=answer,
-            word=schema_word(answer, was_released=was_released),
+            word=schema_word(answer, today=today, was_released=was_released),
+            state_word=state_word(answer, was_released=was_released),
             day=named_day(answer, today=today),
             statement=statement_of(answer, today=today, was_released=was_released),
             own={name: value for name, value in (own.get(sellable) or {}).items() if value not in (None, "", [], ())},

@@ -484,10 +484,11 @@ def _group_of(things: list[dict[str, Any]], *, name: str, group: Any) -> dict[st
 
 def _thing(described: Described, answer: Availability, *, was_released: bool) -> dict[str, Any]:
     url, price = web_address(described.url), plain_price(described)
+    word = schema_word(answer, today=shop_today(timezone.now()), was_released=was_released)
     offer = {
         "@type": "Offer",
         "url": url,
-        "availability": f"https://schema.org/{schema_word(answer, was_released=was_released)}",
+        "availability": f"https://schema.org/{word}",
         "availabilityStarts": _starts(answer),
         "price": price,
         "priceCurrency": (described.currency or conf.currency) if price else "",

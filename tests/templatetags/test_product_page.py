@@ -14,6 +14,7 @@ from django.utils import timezone, translation
 from backorders.models import Alternative, StockItem, Subscription
 from backorders.queries.subscriptions import requests_about
 from backorders.services.locks import anchor_of
+from backorders.services.supply import expect_delivery
 from backorders.services.waves import open_restock
 from tests.factories import CustomerFactory, ProductFactory, SubscriptionFactory, in_days
 from tests.hosts.models import Product
@@ -48,6 +49,7 @@ def sizes():
     soon = timezone.now() + dt.timedelta(days=20)
     for each in made[:2]:
         StockItem.objects.filter(id=anchor_of(each).id).update(policy="preorder", releases_at=soon)
+        expect_delivery(product=each, quantity=5, earliest=in_days(20), latest=in_days(20), confidence="firm")
         open_restock(item=anchor_of(each), units=3, now=timezone.now() - dt.timedelta(days=90))
     StockItem.objects.filter(id=anchor_of(made[2]).id).update(next_earliest=in_days(4), next_latest=in_days(8))
     return made
