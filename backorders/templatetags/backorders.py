@@ -128,8 +128,8 @@ def backorder_availability(context: Context, product: Any) -> Availability | Non
 def backorder_button_label(context: Context, product: Any, live: bool = False) -> str:
     """What the buy button says: "Add to basket", "Backorder now", "Pre-order now"; else the state in words.
 
-    ``live``: our script puts it right, and with it the element around it that has ``data-bo-order``: that is shown while
-    the product can be ordered, and hidden while it cannot.
+    ``live``: our script puts it right, and with it the box around it that has ``data-bo-order``: that is shown while the
+    product can be ordered, and hidden while it cannot.
     """
     answer = _answer(context, product)
     if answer is None:

@@ -192,7 +192,7 @@ def test_what_was_here_and_is_sold_out_since_is_not_offered_and_one_may_ask_to_b
 
     kept.touch()
     kept.find(".bo-subscribe [name=email]").wait_for()
-    assert kept.find(".order").get_attribute("hidden") is not None
+    assert kept.find("[data-bo-order]").get_attribute("hidden") is not None
     assert kept.find(".bo-subscribe [name=next]").get_attribute("value") == POT
     assert kept.find(".bo-alternatives .bo-card").count() > 0
     assert kept.view.troubles() == []

@@ -53,8 +53,8 @@ def test_for_a_guest_it_is_three_times(client):
 def order_of(client, sku):
     """What stands in the buying column, from top to bottom."""
     html = client.get(Variant.objects.get(sku=sku).get_absolute_url()).content.decode()
-    parts = r'class="(?:bo )?(bo-status|order|bo-subscribe|bo-alternatives|copy)[ "]([^>]*)>'
-    return [name for name, rest in re.findall(parts, html) if not rest.endswith(" hidden")]
+    html = re.sub(r"<div data-bo-order hidden>.*?</div>", "", html, flags=re.S)
+    return re.findall(r'class="(?:bo )?(bo-status|order|bo-subscribe|bo-alternatives|copy)[ "]', html)
 
 
 def test_substitutes_stand_where_the_blocked_action_is(client):
@@ -69,4 +69,4 @@ def test_where_nobody_knows_when_it_comes_substitutes_come_first(client):
 
 def test_a_page_that_a_cache_keeps_has_its_button_ready(client):
     html = client.get(Variant.objects.get(sku="MOON-80-CM").get_absolute_url()).content.decode()
-    assert re.search(r'<form class="order" [^>]*data-bo-order hidden>', html)
+    assert '<div data-bo-order hidden><form class="order"' in html
