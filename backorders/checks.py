@@ -284,10 +284,11 @@ def check_lease(**_: Any) -> list[CheckMessage]:
     times, lanes = (current.lease, current.mail_timeout), current.mail_connections
     if not all(isinstance(span, timedelta) for span in times) or not isinstance(lanes, int):
         return []  # said elsewhere
-    least = (lanes + 2) * current.mail_timeout
+    wait = max(current.mail_timeout, *map(_as_span, _time_outs_of_the_shop(current)), key=timedelta.total_seconds)
+    least = (lanes + 2) * wait
     if current.lease >= least:
         return []
-    hint = f"Set it to at least {least}: MAIL_TIMEOUT for each of {lanes} MAIL_CONNECTIONS, and twice more."
+    hint = f"Set it to at least {least}: the mail server's time-out of {wait} for each of {lanes} MAIL_CONNECTIONS, and twice more."
     return [
         Warning(
             "BACKORDERS['LEASE'] is so short that a slow mail server makes two workers send one mail.",
@@ -295,6 +296,21 @@ def check_lease(**_: Any) -> list[CheckMessage]:
             id="backorders.W005",
         )
     ]
+
+
+def _time_outs_of_the_shop(current: Settings) -> Iterator[Any]:
+    """The shop's own, in seconds: of Django's mail, and of Anymail, where it may be one for connecting and one for the answer."""
+    mailers = getattr(settings, "MAILERS", None)  # Django 6.1; there, reading EMAIL_* beside it raises
+    if mailers is None:
+        yield getattr(settings, "EMAIL_TIMEOUT", None)
+    else:
+        yield mailers.get(current.mailer, {}).get("OPTIONS", {}).get("timeout")
+    told = getattr(settings, "ANYMAIL", {}).get("REQUESTS_TIMEOUT")
+    yield sum(told) if isinstance(told, (tuple, list)) else told
+
+
+def _as_span(seconds: Any) -> timedelta:
+    return timedelta(seconds=seconds) if isinstance(seconds, (int, float)) else timedelta(0)
 
 
 @register()

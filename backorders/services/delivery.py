@@ -20,6 +20,7 @@ from backorders.conf import conf
 from backorders.domain.outbox import (
     CLAIM,
     OF_A_RETURN,
+    REFUSALS,
     SHUTS,
     STRIDE,
     MailKind,
@@ -45,11 +46,12 @@ from backorders.queries.outbox import (
 )
 from backorders.queries.quiet import awake_at
 from backorders.services.announce import announce
+from backorders.services.answers import Answer, note_of
 from backorders.services.claims import FREE, Letter, abandon, begin, claim, finish, lazily, letters_of, put_back, step
 from backorders.services.gate import Gate, domains_with_a_pace, give_back, open_gate, take
 from backorders.services.holds import end_holds_of
 from backorders.services.locks import locked_item
-from backorders.services.mailer import Answer, Mailer, Message, note_of
+from backorders.services.mailer import Mailer, Message
 from backorders.services.outbox import suppress
 from backorders.services.press import Press
 from backorders.services.rows import write_values
@@ -241,13 +243,14 @@ def _deliver_stride(
     told = 0
     while told < len(ours) and not (told and (way.gate.is_shut or is_over())):
         some = _side_by_side(ours[told:], 1 if way.gate.failures else way.run.mailer.at_once())
+        answers = _without_connection(some, way)
         # Stored before the call: a mail that kills the process is known by it.
-        if not step(way.token, some[0].head.place, some[-1].head.place):
+        if not answers and not step(way.token, some[0].head.place, some[-1].head.place):
             way.is_lost = True
             done.add(LOST, _count(ours[told:]))
             break
         told += len(some)
-        for letter, (answer, pause) in zip(some, _send(some, texts, way, done), strict=True):
+        for letter, (answer, pause) in zip(some, answers or _send(some, texts, way, done), strict=True):
             if answer.outcome is Outcome.ACCEPTED:
                 way.accepted.append(Accepted(letter, answer.provider_id))
                 done.add(MailState.SENT, len(letter.mails))
@@ -373,12 +376,17 @@ _OF_ITS_OWN = timedelta(0)
 """Nobody else has to wait."""
 
 
+def _without_connection(letters: list[Letter], way: Way) -> list[tuple[Answer, timedelta]]:
+    """Answers for letters that have no connection to leave by; empty where there is one. Connecting takes no time of a mail's lease."""
+    if (closed := way.run.mailer.open(len(letters))) is None:
+        return []
+    pause = way.gate.note(closed.outcome, note=closed.note, asked_for=closed.asked_for)
+    return [(closed, pause)] * len(letters)
+
+
 def _send(letters: list[Letter], texts: Texts, way: Way, done: Delivered) -> list[tuple[Answer, timedelta]]:
     """A few letters, side by side; the trouble of one stays its own. By letter: the answer, and how long all mail waits because of it."""
     mailer = way.run.mailer
-    if (closed := mailer.open()) is not None:
-        pause = way.gate.note(closed.outcome, note=closed.note, asked_for=closed.asked_for)
-        return [(closed, pause)] * len(letters)
     answers: list[tuple[Answer, timedelta] | None] = [None] * len(letters)
     messages: dict[int, Message] = {}
     for place, letter in enumerate(letters):
@@ -410,17 +418,18 @@ def _settle(mail: OutgoingMail, answer: Answer, *, pause: timedelta = timedelta(
     if answer.outcome in SHUTS:  # charged nothing; but another mail is tried first, in case it is this one's fault
         return _queue_again(mail, pause, answer.note)
     mail.attempts += 1
-    if answer.outcome is Outcome.NO_MAILBOX:
+    is_doubtful = bool(pause)  # so many in a row were refused that it may be us, and no fault of this address
+    if answer.outcome is Outcome.NO_MAILBOX and not is_doubtful:
         _end(mail, MailState.SUPPRESSED, answer.note, suppresses="the mail server knows no such address")
         return MailState.SUPPRESSED
-    if answer.outcome is Outcome.REFUSED or mail.attempts >= conf.max_attempts:
+    if (answer.outcome in REFUSALS and not is_doubtful) or mail.attempts >= conf.max_attempts:
         _end(mail, MailState.DEAD, answer.note)
         return MailState.DEAD
     if answer.outcome is Outcome.UNKNOWN and conf.on_unknown == "hold":
         _mine([mail], MailState.SENDING).update(note=answer.note, attempts=mail.attempts, lease_token=None)
         return MailState.SENDING
-    pause = pause_before(mail.attempts, jitter=random.random())  # noqa: S311 - spreads load, guards nothing
-    return _queue_again(mail, pause, answer.note)
+    own = pause_before(mail.attempts, jitter=random.random())  # noqa: S311 - spreads load, guards nothing
+    return _queue_again(mail, max(own, pause), answer.note)
 
 
 def _queue_again(mail: OutgoingMail, pause: timedelta, note: str) -> str:

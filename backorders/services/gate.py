@@ -14,7 +14,7 @@ from django.db import transaction
 from django.db.models import F
 
 from backorders.conf import conf
-from backorders.domain.outbox import SERVERS_FAULT, SHUTS, Outcome, pause_of_all, refill
+from backorders.domain.outbox import OPENS_THE_BREAKER, SHUTS, Outcome, pause_of_all, refill
 from backorders.models import MailLane
 from backorders.models.outbox import ALL
 from backorders.queries.clock import database_now
@@ -35,10 +35,11 @@ class Gate:
     def note(self, outcome: Outcome, *, note: str = "", asked_for: timedelta | None = None) -> timedelta:
         """This will remember an answer that says something about the server, and shut the gate for every worker if need be.
 
-        Returns how long all mail waits from now on.
+        Returns how long all mail waits from now on. That one mail has to wait says nothing about the others.
         """
-        if outcome not in SHUTS and outcome not in SERVERS_FAULT:
+        if outcome is Outcome.ACCEPTED:
             self._all_is_well()
+        if outcome not in SHUTS and outcome not in OPENS_THE_BREAKER:
             return timedelta(0)
         MailLane.objects.get_or_create(name=ALL)
         lane = MailLane.objects.filter(name=ALL)
@@ -49,8 +50,8 @@ class Gate:
             return timedelta(0)
         self.is_shut = True
         lane.update(paused_until=database_now() + pause, reason=note[:300])
-        level = logging.ERROR if outcome is Outcome.DENIED else logging.WARNING
-        log.log(level, "All mail waits for %d s: %s (%s)", pause.total_seconds(), _TOLD.get(outcome, "it failed"), note)
+        level = logging.WARNING if outcome in _PASSES else logging.ERROR
+        log.log(level, "All mail waits for %d s: %s (%s)", pause.total_seconds(), _TOLD[outcome], note)
         return pause
 
     def _all_is_well(self) -> None:
@@ -61,10 +62,19 @@ class Gate:
             self.failures = 0
 
 
+_PASSES = frozenset({Outcome.THROTTLED, Outcome.UNREACHABLE})
+"""What is over by itself, mostly. Anything else that stops all mail, somebody has to look at."""
+
+_REFUSES_ALL = "the mail server refuses one mail after the other; check the sender's address and what it has against us"
+
 _TOLD = {
     Outcome.DENIED: "the mail server does not accept who we are; check its password or key",
+    Outcome.FAILED: "one mail after the other failed; check what the mail server has against us",
+    Outcome.REFUSED: _REFUSES_ALL,
+    Outcome.NO_MAILBOX: _REFUSES_ALL,
     Outcome.THROTTLED: "the mail server wants less mail",
     Outcome.UNREACHABLE: "the mail server cannot be reached",
+    Outcome.UNKNOWN: "the mail server gives no answers",
 }
 
 

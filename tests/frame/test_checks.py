@@ -22,6 +22,7 @@ from backorders.checks import (
 from backorders.conf import Settings
 from backorders.domain.calendars import public_holidays
 from backorders.schedule import REUSES_CONNECTIONS, beat_schedule, celery_settings
+from tests.mailserver import mail_settings
 
 GOOD = {"SITE_URL": "https://shop.example", "FROM_EMAIL": "shop@shop.example"}
 
@@ -33,6 +34,16 @@ def said(settings, **changes):
 
 def test_a_right_setting_says_nothing(settings):
     assert said(settings) == ""
+
+
+@pytest.mark.parametrize(
+    "time_out", [mail_settings("x", timeout=60), {"ANYMAIL": {"REQUESTS_TIMEOUT": (20, 40)}}], ids=["smtp", "anymail"]
+)
+def test_a_time_out_of_the_shops_own_may_be_longer_than_a_claim(settings, time_out):
+    for name, value in time_out.items():
+        setattr(settings, name, value)
+
+    assert "Set it to at least 0:04:00: the mail server's time-out of 0:01:00" in said(settings)
 
 
 @pytest.mark.parametrize(

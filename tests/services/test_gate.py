@@ -5,16 +5,21 @@ import http.server
 import json
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
+from anymail.exceptions import AnymailRecipientsRefused
+from anymail.message import AnymailRecipientStatus, AnymailStatus
+from django.core.mail import EmailMultiAlternatives
 from django.test import override_settings
 from django.utils import timezone
+from requests import Response
 
 from backorders.conf import conf
 from backorders.domain.outbox import BREAKS_AFTER, MailState, Outcome, pause_of_all, refill
-from backorders.models import MailLane, OutgoingMail
+from backorders.models import MailLane, OutgoingMail, SuppressedAddress
 from backorders.queries.outbox import held_up
+from backorders.services.answers import classify
 from backorders.services.delivery import deliver_due, drain
 from backorders.services.gate import Gate, open_gate, start_mail, stop_mail
 from tests.mailserver import free_port, mail_server, mail_settings
@@ -95,8 +100,19 @@ def test_a_server_that_wants_less_is_given_less(server, now, answer):
     server.to_all = ["250 taken", answer]
     drain(seconds=5)
 
-    beside_it = conf.mail_connections - 1
-    assert states() == [(MailState.QUEUED, 0)] * (4 - beside_it) + [(MailState.SENT, 1)] * (1 + beside_it)
+    sent = states().count((MailState.SENT, 1))
+    assert sent in range(1, conf.mail_connections + 1)  # one, and what stood beside the one that was refused
+    assert states() == [(MailState.QUEUED, 0)] * (5 - sent) + [(MailState.SENT, 1)] * sent
+    assert 50 * SECOND < held_up().until - timezone.now() <= 60 * SECOND
+
+
+@pytest.mark.parametrize("answer", ["432 4.3.2 thread limit", "421 4.7.0 slow down"])
+def test_a_server_that_wants_less_may_say_so_to_the_address(server, now, answer):
+    rows = queue_wave(3, now=now)
+    server.answers = {row.email: answer for row in rows}
+    drain(seconds=5)
+
+    assert (states(), server.accepted) == ([(MailState.QUEUED, 0)] * 3, [])
     assert 50 * SECOND < held_up().until - timezone.now() <= 60 * SECOND
 
 
@@ -143,14 +159,52 @@ def test_a_mail_that_leaves_closes_it(server, now):
     assert MailLane.objects.get().failures == 0
 
 
-def test_refused_recipients_say_nothing_about_the_server(server, now):
-    rows = queue_wave(30, now=now)
-    for row in rows[:25]:
-        server.answers[row.email] = "550 5.7.1 no"
+def test_refusals_between_accepted_mails_say_nothing_about_the_server(server, now):
+    rows = queue_wave(45, now=now)
+    refused = [row.email for number, row in enumerate(rows) if number % 3]
+    server.answers = dict.fromkeys(refused, "552 5.2.3 too big for this mailbox")
     drain(seconds=20)
 
-    assert len(server.accepted) == 5
+    assert len(server.accepted) == 15
+    assert states() == [(MailState.DEAD, 1)] * 30 + [(MailState.SENT, 1)] * 15
     assert held_up() is None
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "550 relay not permitted",
+        "554 5.7.1 Relay access denied",
+        "550 Rejected because 192.0.2.1 is in a black list",
+        "550 5.1.8 sender address does not exist",
+    ],
+)
+def test_a_server_that_has_something_against_us_costs_no_address_and_no_mail(server, now, caplog, answer):
+    rows = queue_wave(60, now=now)
+    server.answers = {row.email: answer for row in rows}
+    drain(seconds=20)
+
+    assert states() == [(MailState.QUEUED, 0)] * (60 - BREAKS_AFTER) + [(MailState.QUEUED, 1)] * BREAKS_AFTER
+    assert held_up().until > timezone.now() + 4 * 60 * SECOND
+    assert [record.levelname for record in caplog.records if "All mail waits" in record.getMessage()] == ["ERROR"]
+    assert not SuppressedAddress.objects.exists()
+
+    server.answers.clear()
+    over()
+    drain(seconds=20)
+    assert sorted(server.addresses) == sorted(row.email for row in rows)
+
+
+def test_a_server_that_knows_nobody_any_more_is_not_believed_for_ever(server, now, caplog):
+    rows = queue_wave(60, now=now)
+    server.answers = {row.email: "550 5.1.1 no such user" for row in rows}
+    drain(seconds=20)
+    over()
+    drain(seconds=20)
+
+    assert SuppressedAddress.objects.count() == BREAKS_AFTER - 1
+    assert [state for state, _ in states()].count(MailState.QUEUED) == 60 - (BREAKS_AFTER - 1)
+    assert {record.levelname for record in caplog.records if "refuses one mail" in record.getMessage()} == {"ERROR"}
 
 
 # the pace
@@ -201,45 +255,73 @@ class Provider:
     def __init__(self):
         self.calls, self.accepted, self.answers = [], {}, []
 
-    def handle(self, key):
+    def handle(self, key, body):
+        """The status to answer with, and when. A key it knows sends nothing again, and 409 tells that the words have changed."""
         status, headers, delay = self.answers.pop(0) if self.answers else (200, {}, 0)
         self.calls.append(key)
-        if status == 200:
-            self.accepted[key] = self.accepted.get(key, 0) + 1
+        if status == 200 and self.accepted.setdefault(key, body) != body:
+            status = 409
         return status, headers, delay
 
 
 @contextmanager
-def resend():
-    """As Resend does: a call that brings a key it knows is the same call again."""
-    provider = Provider()
+def on_loopback(answer):
+    """``answer``: from a call's headers and body to status, headers, seconds to wait and what the answer says."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_POST(self):
-            self.rfile.read(int(self.headers["Content-Length"]))
-            status, headers, delay = provider.handle(self.headers.get("Idempotency-Key"))
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            status, headers, delay, told = answer(self.headers, body)
             time.sleep(delay)
-            self.send_response(status)
-            for name, value in headers.items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(json.dumps({"id": "re_1"} if status == 200 else {"message": "no"}).encode())
+            with suppress(BrokenPipeError):  # whoever asked has gone
+                self.send_response(status)
+                for name, value in headers.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(json.dumps(told).encode())
 
         def log_message(self, *_):
             pass
 
     service = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=service.serve_forever, daemon=True).start()
-    anymail = {
-        "RESEND_API_KEY": "re_key",
-        "RESEND_API_URL": f"http://127.0.0.1:{service.server_port}/",
-        "REQUESTS_TIMEOUT": 1,
-    }
     try:
-        with override_settings(ANYMAIL=anymail, **mail_settings("anymail.backends.resend.EmailBackend")):
-            yield provider
+        yield f"http://127.0.0.1:{service.server_port}/"
     finally:
         service.shutdown()
+
+
+@contextmanager
+def resend():
+    provider = Provider()
+
+    def answer(headers, body):
+        status, more, delay = provider.handle(headers.get("Idempotency-Key"), body)
+        told = {200: {"id": "re_1"}, 409: {"statusCode": 409, "name": "invalid_idempotent_request", "message": "no"}}
+        return status, more, delay, told.get(status, {"message": "no"})
+
+    with on_loopback(answer) as url:
+        anymail = {"RESEND_API_KEY": "re_key", "RESEND_API_URL": url, "REQUESTS_TIMEOUT": 1}
+        with override_settings(ANYMAIL=anymail, **mail_settings("anymail.backends.resend.EmailBackend")):
+            yield provider
+
+
+@contextmanager
+def brevo():
+    provider = Provider()
+
+    def answer(headers, body):
+        key = json.loads(body)["headers"]["idempotencyKey"]
+        is_known = key in provider.accepted
+        status, more, delay = provider.handle(key, body)
+        if is_known:  # whatever it says: the same key again is an error for half an hour
+            return 400, more, delay, {"code": "duplicate_parameter", "message": "no"}
+        return status, more, delay, {"messageId": "<1@brevo>"} if status == 200 else {"code": "no"}
+
+    with on_loopback(answer) as url:
+        anymail = {"BREVO_API_KEY": "key", "BREVO_API_URL": url, "REQUESTS_TIMEOUT": 1}
+        with override_settings(ANYMAIL=anymail, **mail_settings("anymail.backends.brevo.EmailBackend")):
+            yield provider
 
 
 @pytest.fixture
@@ -258,7 +340,7 @@ def test_a_provider_that_says_429_is_not_called_again_before_its_time(provider, 
 
     drain(seconds=8)
     assert time.monotonic() - start >= 1.9
-    assert sum(provider.accepted.values()) == 4
+    assert len(provider.accepted) == 4
     assert states() == [(MailState.SENT, 1)] * 4
 
 
@@ -279,18 +361,43 @@ def test_a_key_the_provider_does_not_know_charges_nobody(provider, now, status):
     assert (states(), len(provider.calls)) == ([(MailState.QUEUED, 0)] * 2, 1)
 
 
-def test_a_reply_that_never_comes_is_asked_for_again_under_the_same_key(provider, now):
-    queue_wave(1, now=now)
-    provider.answers = [(200, {}, 2)]
-    drain(seconds=1)
-    assert states() == [(MailState.QUEUED, 1)]
-    over()
-    drain(seconds=5)
+@pytest.mark.parametrize("service", [resend, brevo])
+def test_a_reply_that_never_comes_is_asked_for_again_under_the_same_key(service, now):
+    """Its links are new and so are its words: providers answer that they know the key from another call, which they took."""
+    with service() as provider:
+        queue_wave(1, now=now)
+        provider.answers = [(200, {}, 2)]
+        drain(seconds=1)
+        assert states() == [(MailState.QUEUED, 1)]
+        over()
+        drain(seconds=5)
 
     [key] = provider.accepted
-    assert key.startswith("backorders.")
-    assert provider.accepted[key] == 2  # the provider was told the same key twice, and sends one mail
+    assert provider.calls == [key, key]  # one mail: a key that it knows sends nothing
     assert states() == [(MailState.SENT, 2)]
+
+
+def refused_by_provider(status, told):
+    """As Anymail raises it, with what the provider told."""
+    message, response = EmailMultiAlternatives(), Response()
+    message.anymail_status = AnymailStatus()
+    message.anymail_status.set_recipient_status({"ana@example.com": AnymailRecipientStatus("1", status)})
+    response._content = json.dumps(told).encode()
+    return AnymailRecipientsRefused(email_message=message, response=response)
+
+
+@pytest.mark.parametrize(
+    ("status", "told", "outcome"),
+    [
+        ("invalid", {}, Outcome.NO_MAILBOX),
+        ("rejected", [{"reject_reason": "hard-bounce"}], Outcome.NO_MAILBOX),
+        ("rejected", {"ErrorCode": 406, "Message": "marked as inactive"}, Outcome.NO_MAILBOX),
+        ("rejected", [{"reject_reason": "unsigned"}], Outcome.REFUSED),
+        ("rejected", [{"reject_reason": "test-mode-limit"}], Outcome.REFUSED),
+    ],
+)
+def test_a_provider_gives_an_address_up_and_not_only_a_mail(status, told, outcome):
+    assert classify(refused_by_provider(status, told)).outcome is outcome
 
 
 def test_a_provider_that_is_not_there_charges_nobody(now):

@@ -15,8 +15,9 @@ from backorders.domain.outbox import MailKind, MailState, Outcome
 from backorders.models import MailClaim, OutgoingMail, Subscription, SubscriptionToken, SuppressedAddress
 from backorders.services import claims
 from backorders.services import delivery as service
+from backorders.services.answers import classify
 from backorders.services.delivery import deliver_due, drain
-from backorders.services.mailer import Mailer, classify
+from backorders.services.mailer import Mailer
 from backorders.services.outbox import queue_mail, send_again, suppress
 from backorders.services.stock import sweep_stock
 from backorders.services.waves import release_waves
@@ -119,7 +120,7 @@ def test_a_busy_server_is_tried_again_later(server, now):
 
 def test_a_refused_recipient_is_given_up_and_stops_nobody_else(server, now):
     rows = queue_wave(3, now=now)
-    server.answers[rows[1].email] = "550 5.7.1 not from you"
+    server.answers[rows[1].email] = "552 5.2.3 too big for this mailbox"
     drain(seconds=10)
 
     assert server.addresses == [rows[0].email, rows[2].email]
@@ -163,7 +164,7 @@ def test_a_mail_is_given_up_after_so_many_attempts(server, now):
 
 def test_staff_can_send_a_given_up_mail_again(server, now):
     [row] = queue_wave(1, now=now)
-    server.answers[row.email] = "550 5.7.1 no"
+    server.answers[row.email] = "552 5.2.3 too big for this mailbox"
     drain(seconds=10)
     server.answers.clear()
 
