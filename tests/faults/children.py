@@ -50,15 +50,21 @@ class World:
     mail_port: int
     log: str
     options: dict = field(default_factory=dict)
+    is_provider: bool = False
+    """What listens there: a provider's HTTP API, not an SMTP server."""
 
     def enter(self):
-        from tests.faults.settings import in_short, mail_by  # in a child only: it turns the database settings
+        from tests.faults.settings import (
+            in_short,
+            mail_by,
+            provider_by,
+        )  # in a child only: it turns the database settings
 
         os.environ.pop("CELERY_BROKER_URL", None)  # a plain worker has no broker; Celery looks here first
         current_app.conf.broker_url = None
         settings.BACKORDERS = in_short(**self.options)
         conf.forget()
-        for name, value in mail_by(self.mail_port).items():
+        for name, value in (provider_by if self.is_provider else mail_by)(self.mail_port).items():
             setattr(settings, name, value)
         connection.settings_dict["NAME"] = self.database
         logging.basicConfig(filename=self.log, level=logging.INFO, force=True)

@@ -60,7 +60,7 @@ class Scene:
         self.log = folder / "accepted.jsonl"
         self.log.touch()
         self.port = free_port()
-        self.server = None
+        self.server, self.is_provider = None, False
         self.children = []
         self.supervised = []
         self.kills = 0
@@ -75,6 +75,18 @@ class Scene:
         command = [sys.executable, "-m", "tests.faults.sink", str(self.port), str(self.log), words]
         self.server = subprocess.Popen(command)
         until(lambda: answers(self.port), "the mail server answers")
+
+    def serve_as_provider(self, **manners):
+        """Mail goes to a provider by HTTP instead, which keeps the same log."""
+        words = json.dumps({"seed": self.seed, **manners})
+        files = [str(self.log), str(self.folder / "calls.jsonl")]
+        self.server = subprocess.Popen([sys.executable, "-m", "tests.faults.provider", str(self.port), *files, words])
+        self.is_provider = True
+        until(lambda: answers(self.port), "the provider answers")
+
+    def calls(self):
+        """What a provider was asked, in order."""
+        return [json.loads(line) for line in (self.folder / "calls.jsonl").read_text().splitlines()]
 
     def close_server(self):
         if self.server:
@@ -124,7 +136,8 @@ class Scene:
     # senders
 
     def start(self, child, *arguments):
-        world = World(str(connection.settings_dict["NAME"]), self.port, str(self.folder / "senders.log"), self.options)
+        name, log = str(connection.settings_dict["NAME"]), str(self.folder / "senders.log")
+        world = World(name, self.port, log, self.options, self.is_provider)
         process = processes.Process(target=children.inside, args=(world, child, *arguments))
         process.start()
         self.children.append(process)
