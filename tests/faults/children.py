@@ -46,7 +46,8 @@ from tests.hosts.models import Product
 class World:
     """Where a child finds things, and how the shop is set up."""
 
-    database: str
+    database: dict
+    """What a connection to it needs: its name, and where its server is."""
     mail_port: int
     log: str
     options: dict = field(default_factory=dict)
@@ -66,7 +67,7 @@ class World:
         conf.forget()
         for name, value in (provider_by if self.is_provider else mail_by)(self.mail_port).items():
             setattr(settings, name, value)
-        connection.settings_dict["NAME"] = self.database
+        connection.settings_dict.update(self.database)
         logging.basicConfig(filename=self.log, level=logging.INFO, force=True)
 
 

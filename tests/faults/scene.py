@@ -136,8 +136,9 @@ class Scene:
     # senders
 
     def start(self, child, *arguments):
-        name, log = str(connection.settings_dict["NAME"]), str(self.folder / "senders.log")
-        world = World(name, self.port, log, self.options, self.is_provider)
+        names = ("NAME", "HOST", "PORT", "USER", "PASSWORD")
+        database, log = {name: connection.settings_dict[name] for name in names}, str(self.folder / "senders.log")
+        world = World(database, self.port, log, self.options, self.is_provider)
         process = processes.Process(target=children.inside, args=(world, child, *arguments))
         process.start()
         self.children.append(process)
