@@ -47,4 +47,6 @@ def test_the_last_day_there_is_needs_no_day_after_it():
 
 def test_an_address_leads_where_it_led_and_cannot_end_its_line_either():
     assert unfolded(file_of(url="https://shop.example/o/A,1;2/"))["URL"] == "https://shop.example/o/A,1;2/"
-    assert unfolded(file_of(url="https://shop.example/o/\r\nATTENDEE:x"))["URL"] == "https://shop.example/o/  ATTENDEE:x"
+    assert (
+        unfolded(file_of(url="https://shop.example/o/\r\nATTENDEE:x"))["URL"] == "https://shop.example/o/  ATTENDEE:x"
+    )
