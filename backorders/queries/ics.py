@@ -42,7 +42,7 @@ def calendar_file(entry: Entry, *, now: datetime) -> str:
     for name, value in {"version": "2.0", "prodid": "-//backorders//EN", "method": "PUBLISH"}.items():
         calendar.add(name, value)
     calendar.add_component(event)
-    return calendar.to_ical().decode()
+    return str(calendar.to_ical(), "utf-8")
 
 
 def _properties(entry: Entry, *, now: datetime) -> dict[str, object]:
