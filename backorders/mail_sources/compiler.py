@@ -24,6 +24,7 @@ _COMPONENT = re.compile(r"<mj-[a-z]+\b[^>]*/>|<(mj-[a-z]+)\b.*?</\1>", re.DOTALL
 _CHANGES = {
     r"<!--\[if lte mso 11\]>.*?<!\[endif\]-->\s*": "",  # Outlook 2003
     r"<!\[endif\]--><!--\[if mso \| IE\]>": "",  # what ends there begins again
+    r"direction:ltr;": "",  # said once, by the frame's dir
     r" />": ">",
     r"<table(?![^>]*\brole=)": '<table role="presentation"',  # MJML forgets those of mj-table
     r"(?<=>)(?=</?(?:table|tr|td|div|style)\b)": "\n",  # a line of 998 octets would make the whole mail quoted-printable
