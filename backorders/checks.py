@@ -22,6 +22,7 @@ from backorders.domain.calendars import public_holidays
 from backorders.domain.outbox import OF_AN_ORDER
 from backorders.domain.quiet import quiet_hours
 from backorders.domain.waves import Order
+from backorders.queries.ics import can_write_calendars
 from backorders.shop.checking import doubts_about, problems_of
 from backorders.shop.paths import did_you_mean
 
@@ -122,6 +123,8 @@ def _wrong_of_its_kind(name: str, value: Any) -> str:
             return "has to be a tuple of datetime.date values."
     if name == "holidays" and isinstance(value, str) and value:
         return _wrong_holidays(value)
+    if name == "mail_calendar" and value is True and not can_write_calendars():
+        return "needs the icalendar package: pip install 'backorders[ics]'."
     if name == "mails_off":
         kinds = value if isinstance(value, (tuple, list, set, frozenset)) else [None]
         if any(kind not in list(OF_AN_ORDER) for kind in kinds):

@@ -134,7 +134,7 @@ class Settings:
     """Mails about orders that the shop writes itself, such as ``("promise_moved",)``; signals are sent all the same. See docs/mail.md."""
 
     mail_calendar: bool = False
-    """Attach the promised day to mails about orders, for the reader's calendar; a date that moves moves the entry."""
+    """Attach the promised day to mails about orders, for the reader's calendar; a date that moves moves the entry. Needs the ``ics`` extra."""
 
     order_url: str = ""
     """The shop's own page of an order, for mails about it, as in ``/orders/{order}/``; ``{order}`` and ``{line}`` are the references it gave. Empty: there is none."""

@@ -26,7 +26,6 @@ from backorders.conf import conf
 from backorders.domain.allocation import Fill
 from backorders.domain.availability import Availability
 from backorders.domain.headers import one_line
-from backorders.domain.ics import Entry, calendar_file
 from backorders.domain.outbox import OF_A_RETURN, MailKind, MailState
 from backorders.domain.tokens import Purpose
 from backorders.domain.windows import Promise as PromisedWindow
@@ -49,6 +48,7 @@ from backorders.queries.alternatives import Substitute, alternatives_for
 from backorders.queries.availability import availability_of_items, shop_today
 from backorders.queries.backorders import Given, Place, history_of, orders_of, places_of_lines, units_kept
 from backorders.queries.clock import database_now
+from backorders.queries.ics import Entry, calendar_file, can_write_calendars
 from backorders.queries.stock import describe_items
 from backorders.queries.subscriptions import confirmed_together
 from backorders.queries.timelines import line_path
@@ -521,7 +521,7 @@ _WITH_CALENDAR = (
 def _calendar_entry(mail: OutgoingMail, facts: Facts, context: dict[str, Any]) -> Entry | None:
     """The day we stand by; or, where there is none any more, the last one, taken away. Nothing where there never was one."""
     line = mail.backorder
-    if not conf.mail_calendar or mail.kind not in _WITH_CALENDAR or line is None:
+    if not conf.mail_calendar or mail.kind not in _WITH_CALENDAR or line is None or not can_write_calendars():
         return None
     move, place = facts.moves.get(line.id), facts.places[line.id]
     is_over = line.state == Backorder.State.CANCELLED

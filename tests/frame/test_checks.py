@@ -187,6 +187,13 @@ def test_a_place_whose_holidays_nobody_knows_is_named(settings, place):
     assert "is no place whose public holidays are known" in said(settings, HOLIDAYS=place)
 
 
+def test_calendar_entries_without_their_package_say_what_to_install(settings, monkeypatch):
+    assert said(settings, MAIL_CALENDAR=True) == ""
+    monkeypatch.setitem(sys.modules, "icalendar", None)
+    assert "pip install 'backorders[ics]'" in said(settings, MAIL_CALENDAR=True)
+    assert said(settings, MAIL_CALENDAR=False) == ""
+
+
 def test_the_holidays_of_a_country_and_of_a_region_are_taken(settings):
     pytest.importorskip("holidays", reason="the extra backorders[holidays] is not installed")
     assert said(settings, HOLIDAYS="DE") == said(settings, HOLIDAYS="DE-BY") == ""

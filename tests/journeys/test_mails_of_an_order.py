@@ -2,6 +2,7 @@
 
 import datetime as dt
 import re
+import sys
 
 import pytest
 from django.core import mail
@@ -544,6 +545,15 @@ def test_there_is_no_entry_where_there_is_no_date_nor_where_nobody_asked_for_one
     mug = a_mug()
     truck(mug, 2, 8)
     order(mug, 2, "Bo", now=now)
+    [message] = leave()
+    assert message.attachments == []
+
+
+def test_without_the_calendar_package_mails_leave_as_if_nobody_had_asked_for_entries(with_calendar, now, monkeypatch):
+    monkeypatch.setitem(sys.modules, "icalendar", None)
+    mug = a_mug()
+    truck(mug, 2, 8)
+    order(mug, 2, "Ana", now=now)
     [message] = leave()
     assert message.attachments == []
 

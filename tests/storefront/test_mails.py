@@ -166,8 +166,31 @@ def test_the_html_part_is_whole_small_and_loads_nothing_but_pictures(write):
 
 def test_arabic_mails_run_from_right_to_left(write):
     html = html_of(write(language="ar"))
-    assert '<html lang="ar" dir="rtl">' in html
-    assert 'align="right"' in html
+    assert html.startswith('<!doctype html><html lang="ar" dir="rtl" ')
+    assert 'align="right"' in html and 'align="left"' not in html
+
+
+def test_no_line_of_the_html_part_is_so_long_that_the_mail_would_be_encoded(write):
+    """As quoted-printable no secret link would stand in it as it is, and no mail could be printed."""
+    assert max(len(line) for line in html_of(write()).encode().split(b"\n")) < 900
+
+
+def test_a_shop_may_set_our_mails_in_a_frame_of_its_own(tmp_path, settings, write):
+    folder = tmp_path / "backorders" / "mail"
+    folder.mkdir(parents=True)
+    blocks = {name: f"{{% block {name} %}}{{% endblock %}}" for name in ("preheader", "heading", "content", "footer")}
+    (folder / "base.html").write_text(
+        "<p>{preheader}</p><h1>{heading}</h1><table>{content}</table>{footer}".format(**blocks)
+    )
+    [engine] = settings.TEMPLATES
+    settings.TEMPLATES = [{**engine, "DIRS": [str(tmp_path), *engine.get("DIRS", [])]}]
+    html = html_of(write())
+    parser = Balanced()
+    parser.feed(html)
+
+    assert parser.open == []
+    assert re.fullmatch(r"\s*<p>[^<]+</p><h1>[^<]+</h1><table>\s*<tr>.+</tr>\s*</table>.*", html, re.S)
+    assert "Mug &amp; Co" in html and "<body" not in html
 
 
 def test_a_name_keeps_its_own_direction_in_both_parts_of_an_arabic_mail(write):
