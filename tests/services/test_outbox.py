@@ -237,13 +237,13 @@ def test_a_template_that_raises_stops_nobody_else(server, now, settings, tmp_pat
 
 @pytest.mark.parametrize("title", ["Mug\r\nBcc: e@x.com", "Mug \u202eevil", "x" * 5000])
 def test_a_products_name_never_reaches_the_headers_raw(server, now, title):
-    queue_wave(1, now=now, name=title[:100])
+    queue_wave(1, now=now, name=title)
     drain(seconds=10)
 
     [message] = server.accepted
     assert message["Bcc"] is None
     assert "\u202e" not in message["Subject"]
-    assert len(message["Subject"]) <= 200
+    assert len(message["Subject"].strip()) <= 200  # folded, it begins on a line of its own
 
 
 def test_it_works_through_anymail_as_well(now):
