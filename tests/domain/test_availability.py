@@ -74,5 +74,7 @@ def test_what_is_announced_and_then_given_up_is_no_longer_made():
 
 def test_a_suppliers_record_goes_with_a_day_of_a_delivery_and_with_no_other():
     by_lead_time = Window(earliest=TODAY, latest=TODAY + dt.timedelta(days=9), source=Source.LEAD_TIME)
-    kept = [answer(policy=Policy.BACKORDER, promise=each, dates_kept=8).dates_kept for each in (SOON, by_lead_time, NO_DATE)]
+    kept = [
+        answer(policy=Policy.BACKORDER, promise=each, dates_kept=8).dates_kept for each in (SOON, by_lead_time, NO_DATE)
+    ]
     assert kept == [8, None, None]

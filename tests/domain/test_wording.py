@@ -256,7 +256,9 @@ def test_the_same_promise_reads_the_same_in_every_language(today, first, width, 
 
 @settings(max_examples=cases(1000), deadline=None)
 @given(todays, near_and_far, widths, st.booleans())
-def test_a_guess_never_names_a_day_contains_its_window_and_is_no_finer_than_an_estimate(today, first, width, is_lasting):
+def test_a_guess_never_names_a_day_contains_its_window_and_is_no_finer_than_an_estimate(
+    today, first, width, is_lasting
+):
     meant = {sure: window(first, first + width, today=today, confidence=sure) for sure in Confidence}
     for label in (label_of, by_label_of):
         said = {sure: label(each, today=today, is_lasting=is_lasting) for sure, each in meant.items()}

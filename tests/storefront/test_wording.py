@@ -396,7 +396,9 @@ def test_until_when_one_may_cancel_is_said_where_customers_may(settings):
 
 
 def test_an_estimate_is_called_one_and_says_how_such_dates_held():
-    said = "The date is an estimate. Dates like this held for 8 of the last 10 deliveries from this supplier. Orders are"
+    said = (
+        "The date is an estimate. Dates like this held for 8 of the last 10 deliveries from this supplier. Orders are"
+    )
     assert backordered(Confidence.ESTIMATED, dates_kept=8).startswith(said)
     assert backordered(Confidence.GUESS, dates_kept=0).startswith("Dates like this held for 0 of the last 10")
 
