@@ -181,7 +181,7 @@ DEPARTMENTS = [
              [C("250 g", "13.50", 0, out(95, 120, units=300, confidence="estimated")), C("1 kg", "48.00", 0)]),
         Item("PRESS", _("Press pot, 1 l"), "Kontor", "press", "Matt black",
              _("Double mesh and a lid that really closes. Four minutes, push, pour."),
-             [C(_("Matt black"), "45.00", 13), C(_("Brass"), "52.00", 0, backorder_without_date(reason="The foundry that casts the lids has no date for us yet."))]),
+             [C(_("Matt black"), "45.00", 13), C(_("Brass"), "52.00", 0, backorder_without_date(reason=_("The foundry that casts the lids has no date for us yet.")))]),
         Item("EVERYDAY", _("Everyday cup and saucer"), "Studio Ardenne", "cup", "Sky",
              _("Eighteen centilitres: a flat white to the brim. Thick where you hold it, thin where you drink."),
              [C(_("Sky"), "19.00", 30), C(_("Ochre"), "19.00", 3), C(_("Brick"), "19.00", 0, out(3, 5)), C(_("White"), "17.00", 44)]),
@@ -217,7 +217,7 @@ DEPARTMENTS = [
         Item("STATION", _("Station bench, 140 cm"), "Sablon Woodshop", "bench", "Cherry",
              _("The bench of the small stations along the Lys, with the slats a finger apart so that rain runs through."),
              [C(_("Cherry"), "410.00", 1), C(_("Oak"), "380.00", 0)]),
-    ], terms={"policy": "made_to_order", "lead_days": 20, "reason": "Our workshop builds them one at a time."}),
+    ], terms={"policy": "made_to_order", "lead_days": 20, "reason": _("Our workshop builds them one at a time.")}),
     Department(_("Bikes"), "bikes", _("Made for rain, tramlines and groceries"), "bike", "2f6d80", [
         Item("COMMUTER", _("Commuter 8"), "Velo Sablon", "bike", "Petrol",
              _("Lugged steel, eight gears in the hub, a dynamo that never asks to be charged. Eleven kilos and a half, and mudguards "

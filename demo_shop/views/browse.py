@@ -53,7 +53,8 @@ def home(request):
 
 
 def departments(request):
-    return render(request, "demo_shop/departments.html", {"categories": Category.objects.order_by("name")})
+    found = sorted(Category.objects.all(), key=lambda category: gettext(category.name).casefold())
+    return render(request, "demo_shop/departments.html", {"categories": found})
 
 
 def category(request, slug):

@@ -417,5 +417,13 @@ def test_the_reason_is_text_and_never_markup():
     assert note_of(State.OUT_OF_STOCK, reason="<b>Flood</b> & {fire} %s") == "&lt;b&gt;Flood&lt;/b&gt; &amp; {fire} %s"
 
 
+def test_a_reason_that_the_shop_has_translated_is_read_in_the_readers_language():
+    """That of the demo shop stands in its own catalogue."""
+    reason = "Our workshop builds them one at a time."
+    with translation.override("es"):
+        assert note_of(State.OUT_OF_STOCK, reason=reason) == "Nuestro taller los hace de uno en uno."
+        assert note_of(State.OUT_OF_STOCK, reason="Flood at the mill.") == "Flood at the mill."
+
+
 def test_there_is_no_reason_for_what_is_here():
     assert note_of(State.LOW_STOCK, Units(2), reason="Flood at the mill.") == ""
