@@ -1,6 +1,6 @@
 from django.db import models
 from django.urls import reverse
-from django.utils.translation import gettext
+from django.utils.translation import get_language_bidi, gettext
 
 from demo_shop.pictures import PLAIN_COLOUR
 
@@ -87,7 +87,8 @@ class Variant(models.Model):
 
     @property
     def title(self):
-        return f"{self.product.title_shown}, {self.name_shown}" if self.name else self.product.title_shown
+        comma = "،" if get_language_bidi() else ","
+        return f"{self.product.title_shown}{comma} {self.name_shown}" if self.name else self.product.title_shown
 
     @property
     def name_shown(self):

@@ -201,4 +201,6 @@ def test_the_name_of_a_variant_is_said_in_the_visitors_language(client, shop):
     client.cookies["django_language"] = "es"
     page = client.get("/p/moor-boots/?variant=MOOR-SIZE-43").content.decode()
     assert "Botas Moor, Talla 43" in page
+    client.cookies["django_language"] = "ar"
+    assert "حذاء مور، مقاس 43" in client.get("/p/moor-boots/?variant=MOOR-SIZE-43").content.decode()
     assert "Size 43" not in page
