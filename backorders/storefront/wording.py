@@ -496,7 +496,12 @@ def _release_day(answer: Availability) -> str:
 def _note_of(answer: Availability, payment: str) -> str:
     """What it costs when comes first. Why it is away comes last, as the shop's staff wrote it, or as the shop's catalogue has that."""
     is_ahead = answer.state in (State.BACKORDER, State.PREORDER)
-    notes = [payment if is_ahead else "", _small_print(answer), *_quantity_rules(answer), _in_readers_words(answer.reason)]
+    notes = [
+        payment if is_ahead else "",
+        _small_print(answer),
+        *_quantity_rules(answer),
+        _in_readers_words(answer.reason),
+    ]
     return format_html_join(" ", "{}", ((note,) for note in notes if note))
 
 
