@@ -216,7 +216,7 @@ class Migration(migrations.Migration):
             name='StockItem',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('policy', models.CharField(blank=True, choices=[('', "as the category or the shop's setting says"), ('stop', 'stop selling'), ('backorder', 'take backorders'), ('preorder', 'take pre-orders until release'), ('made_to_order', 'make it to order')], default='', max_length=14, verbose_name='when the shelf is empty')),
+                ('policy', models.CharField(blank=True, choices=[('', "as the category or the shop's setting says"), ('stop', 'stop selling'), ('backorder', 'take backorders'), ('preorder', 'take pre-orders until release'), ('made_to_order', 'make it to order'), ('announced', 'announce it, without a date yet')], default='', max_length=14, verbose_name='when the shelf is empty')),
                 ('backorder_limit', models.PositiveIntegerField(blank=True, help_text='Units that may be owed at a time.', null=True, verbose_name='backorder limit')),
                 ('only_inbound', models.BooleanField(blank=True, help_text='Backorders are taken only as far as announced deliveries cover them.', null=True, verbose_name='sell only what is on its way')),
                 ('customer_limit', models.PositiveIntegerField(blank=True, help_text='Units one customer may have on backorder or pre-order, all orders together.', null=True, verbose_name='limit per customer')),
@@ -404,6 +404,7 @@ class Migration(migrations.Migration):
                 ('lead_days', models.PositiveSmallIntegerField(blank=True, help_text='Working days from our order to their delivery; used where an item says nothing itself.', null=True, verbose_name='lead time')),
                 ('closed_weekdays', models.CharField(blank=True, default='', help_text='Weekdays on which they do not deliver.', max_length=7, verbose_name='closed on')),
                 ('holidays', models.CharField(blank=True, default='', help_text='A country, or a country and a region, such as DE or DE-BY. Needs the holidays package.', max_length=10, verbose_name='public holidays of')),
+                ('dates_kept', models.PositiveSmallIntegerField(editable=False, null=True, verbose_name='dates kept, of the last ten')),
             ],
             options={
                 'verbose_name': 'supplier',
@@ -456,7 +457,7 @@ class Migration(migrations.Migration):
             name='CategoryTerms',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('policy', models.CharField(blank=True, choices=[('', "as the category or the shop's setting says"), ('stop', 'stop selling'), ('backorder', 'take backorders'), ('preorder', 'take pre-orders until release'), ('made_to_order', 'make it to order')], default='', max_length=14, verbose_name='when the shelf is empty')),
+                ('policy', models.CharField(blank=True, choices=[('', "as the category or the shop's setting says"), ('stop', 'stop selling'), ('backorder', 'take backorders'), ('preorder', 'take pre-orders until release'), ('made_to_order', 'make it to order'), ('announced', 'announce it, without a date yet')], default='', max_length=14, verbose_name='when the shelf is empty')),
                 ('backorder_limit', models.PositiveIntegerField(blank=True, help_text='Units that may be owed at a time.', null=True, verbose_name='backorder limit')),
                 ('only_inbound', models.BooleanField(blank=True, help_text='Backorders are taken only as far as announced deliveries cover them.', null=True, verbose_name='sell only what is on its way')),
                 ('customer_limit', models.PositiveIntegerField(blank=True, help_text='Units one customer may have on backorder or pre-order, all orders together.', null=True, verbose_name='limit per customer')),

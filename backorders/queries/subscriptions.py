@@ -112,6 +112,11 @@ def subscriptions_of(customer: Any) -> list[Subscription]:
     return found
 
 
+def own_request(customer: Any, subscription_id: int) -> Subscription:
+    """One request of a signed-in customer, live or over. Raises ``Subscription.DoesNotExist`` for anybody else's."""
+    return Subscription.objects.select_related("item").get(id=subscription_id, customer_id=customer.pk)
+
+
 def place_of(subscription: Subscription) -> int | None:
     """The place in line of somebody who waits, from 1; ``None`` for who does not."""
     if subscription.state != Subscription.State.WAITING:

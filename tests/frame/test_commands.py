@@ -129,7 +129,7 @@ def test_the_worker_tells_whole_orders_in_the_round_in_which_they_are_complete(o
     check_out(lines=[Line(mug, 2, "A-1")], email="ana@example.com", ship="together")
     Product.objects.update(stock=2)
     call_command("backorders_worker", once=True, stdout=io.StringIO())
-    assert outbox[-1].subject == f"Your order is here: {mug.name}"
+    assert outbox[-1].subject == f"Your order is ready to ship: {mug.name}"
 
 
 def test_the_worker_announces_a_release_once():

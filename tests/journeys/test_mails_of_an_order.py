@@ -187,7 +187,7 @@ def test_whoever_was_filled_or_cancelled_meanwhile_hears_no_dates(may_truck):
     cancel_backorder(backorder_id=line("Cy").id)
     written = leave()
 
-    assert [message.subject.partition(":")[0] for message in to(written, "Bo")] == ["Your order is here"]
+    assert [message.subject.partition(":")[0] for message in to(written, "Bo")] == ["Your order is ready to ship"]
     assert [message.subject.partition(":")[0] for message in to(written, "Cy")] == ["Cancelled"]
     assert [message.subject.partition(":")[0] for message in to(written, "Ana")] == ["New date for your order"]
 
@@ -343,7 +343,7 @@ def test_whoever_is_given_units_on_the_day_of_release_hears_of_those_only(album)
     sweep_stock()
     written = leave()
 
-    assert [message.subject for message in to(written, "Bo")] == ["Your order is here: Album"]
+    assert [message.subject for message in to(written, "Bo")] == ["Your order is ready to ship: Album"]
     assert [message.subject for message in to(written, "Ana")] == ["Released: Album"]
     assert ("cancelled", "told of the goods themselves") in states("preorder_released")
 

@@ -253,12 +253,12 @@ def test_a_preorder_is_called_one():
 
 def test_a_small_arrival_says_what_is_still_to_come():
     message = arrival_mail(quantity=4, units=3)
-    assert message.subject.startswith("Part of your order is here: ")
+    assert message.subject.startswith("Part of your order has come in: ")
     assert f"3 × {TITLE}" in message.body and "1 more is still to come." in message.body
 
 
 def test_a_whole_arrival_says_so():
-    assert "That is all of it: Test Shop gets it ready for you next." in arrival_mail().body
+    assert "That is all of it: Test Shop packs and ships it next." in arrival_mail().body
 
 
 def test_a_date_of_today_is_promised_in_words_that_last():
@@ -306,7 +306,7 @@ def test_goods_of_which_a_part_was_taken_back_are_announced_as_what_is_left():
     leased_again(line)
     message = sent()
 
-    assert message.subject.startswith("Part of your order is here: ")
+    assert message.subject.startswith("Part of your order has come in: ")
     assert f"1 × {TITLE}" in message.body and "1 more is still to come." in message.body
 
 
@@ -338,7 +338,7 @@ def test_each_arrival_is_announced_once_however_often_goods_are_taken_back():
 def test_goods_that_left_the_house_before_their_mail_did_still_came_in():
     line, _ = arrived()
     ship_backorder(backorder_id=line.id)
-    assert sent().subject == f"Your order is here: {TITLE}"
+    assert sent().subject == f"Your order is ready to ship: {TITLE}"
 
 
 def test_nobody_is_told_of_goods_for_an_order_that_was_cancelled():
@@ -365,7 +365,7 @@ def together(quantity=2, others=1, **order):
 
 def arrivals():
     """What was written about goods that came, among news of dates and of what was cancelled."""
-    return [message for message in mail.outbox if message.subject.startswith("Your order is here")]
+    return [message for message in mail.outbox if message.subject.startswith("Your order is ready to ship")]
 
 
 def arrives(product, units=2):
@@ -382,10 +382,10 @@ def test_an_order_that_ships_as_a_whole_is_announced_once_with_all_its_lines():
     arrives(cup)
     [message] = mail.outbox
 
-    assert message.subject == f"Your order is here: {TITLE} and 1 more"
+    assert message.subject == f"Your order is ready to ship: {TITLE} and 1 more"
     assert f"2 × {TITLE}" in message.body and f"2 × {cup.name}" in message.body
     assert "Order line: R-1/1\n" in message.body and "Order line: R-1/2\n" in message.body
-    assert "That is all of it: Test Shop gets it ready for you next." in message.body
+    assert "That is all of it: Test Shop packs and ships it next." in message.body
     assert html_of(message).count("Quantity: 2") == 2 and "Mug &amp; Co &lt;b&gt;" in html_of(message)
 
 
@@ -395,7 +395,7 @@ def test_a_line_that_was_cancelled_is_not_among_those_that_came():
     arrives(cup)
     [message] = arrivals()
 
-    assert message.subject == f"Your order is here: {cup.name}"
+    assert message.subject == f"Your order is ready to ship: {cup.name}"
     assert "Order line: R-1/2" in message.body and TITLE not in message.body
 
 
@@ -421,7 +421,7 @@ def test_an_order_of_which_something_was_taken_back_is_not_announced():
 
     receive_delivery(delivery_id=delivery.id)
     tell_whole_orders()
-    assert sent().subject == f"Your order is here: {TITLE} and 1 more"
+    assert sent().subject == f"Your order is ready to ship: {TITLE} and 1 more"
 
 
 def test_another_customers_order_of_the_same_name_is_another_order():
@@ -461,7 +461,7 @@ def test_lines_without_an_order_are_announced_each_alone():
     drain(seconds=5)
     mail.outbox.clear()
     arrives(mug)
-    assert [message.subject for message in mail.outbox] == [f"Your order is here: {TITLE}"]
+    assert [message.subject for message in mail.outbox] == [f"Your order is ready to ship: {TITLE}"]
 
 
 def test_the_number_of_queries_does_not_grow_with_the_number_of_mails():
