@@ -138,6 +138,7 @@ BACKORDERS = {
     "VERIFIED_EMAIL": "demo_shop.accounts.verified_email",
     "CLOSED_WEEKDAYS": (5, 6),  # nothing leaves on a weekend
     "ORDER_URL": "/orders/{order}/",
+    "MAIL_CALENDAR": True,
     "TELL_MOVES_AFTER": timedelta(seconds=5),  # a visitor who delays a delivery wants to see what happens
 }
 
