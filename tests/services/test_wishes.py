@@ -342,6 +342,6 @@ def test_last_mails_of_many_products_cost_no_more_questions(django_assert_max_nu
         tidy_subscriptions(now=NOW + DAY)
         mails = list(OutgoingMail.objects.select_related("subscription__item").filter(state="queued"))
         with django_assert_max_num_queries(22):
-            facts = facts_for(mails, NOW)
-        assert len(facts.substitutes) == len(mails)
+            substitutes = facts_for(mails, NOW).words.substitutes()
+        assert len(substitutes) == len(mails)
         OutgoingMail.objects.update(state="sent")
