@@ -343,6 +343,7 @@ class Migration(migrations.Migration):
                 ('created_at', models.DateTimeField(verbose_name='queued')),
                 ('due_at', models.DateTimeField(verbose_name='due')),
                 ('lease_token', models.UUIDField(null=True)),
+                ('lane', models.BigIntegerField(default=0)),
                 ('bundle', models.BigIntegerField(null=True)),
                 ('attempts', models.PositiveSmallIntegerField(default=0, verbose_name='attempts')),
                 ('sent_at', models.DateTimeField(null=True, verbose_name='sent')),
@@ -591,7 +592,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='outgoingmail',
-            index=models.Index(condition=models.Q(('state', 'queued')), fields=['priority', 'due_at', 'id'], name='backorders_mail_due'),
+            index=models.Index(condition=models.Q(('state', 'queued')), fields=['lane', 'priority', 'due_at', 'id'], name='backorders_mail_due'),
         ),
         migrations.AddIndex(
             model_name='outgoingmail',

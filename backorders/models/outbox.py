@@ -13,6 +13,10 @@ from backorders.models.subscriptions import Subscription
 from backorders.models.waves import Restock
 
 
+ORDINARY = 0
+"""The lane of mails that nothing but their turn holds up."""
+
+
 class OutgoingMail(models.Model):
     """One mail to one person. It holds no address and no text: both are read when it leaves, so it can never be stale."""
 
@@ -75,6 +79,9 @@ class OutgoingMail(models.Model):
     created_at = models.DateTimeField(_("queued"))
     due_at = models.DateTimeField(_("due"))
     lease_token = models.UUIDField(null=True)
+    lane = models.BigIntegerField(default=ORDINARY)
+    """Where it waits for its turn: with most mails (``ORDINARY``), or with those to a domain whose pace was used up (the id of
+    its ``MailLane``)."""
     bundle = models.BigIntegerField(null=True)
     """Mails of one mailbox with the same number leave as one digest: the id of the one that leads."""
     attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
@@ -106,7 +113,7 @@ class OutgoingMail(models.Model):
         ]
         indexes = [
             models.Index(
-                fields=["priority", "due_at", "id"],
+                fields=["lane", "priority", "due_at", "id"],
                 condition=Q(state="queued"),
                 name="backorders_mail_due",
             ),

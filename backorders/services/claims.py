@@ -26,7 +26,7 @@ from django.utils.translation import gettext_noop
 from backorders.conf import conf
 from backorders.domain.outbox import MailState
 from backorders.models import MailClaim, OutgoingMail, StockItem
-from backorders.models.outbox import PLACE
+from backorders.models.outbox import ORDINARY, PLACE
 from backorders.queries.clock import database_now
 from backorders.queries.outbox import is_due
 from backorders.services.announce import announce
@@ -63,19 +63,41 @@ FREE = {"state": MailState.QUEUED, "lease_token": None}
 """What a mail is that belongs to nobody."""
 
 
-def claim(limit: int) -> list[OutgoingMail]:
+def claim(limit: int, *, rooms: Mapping[int, int] | None = None) -> list[OutgoingMail]:
     """This will claim up to ``limit`` due mails for this process, and what is bundled with them; all carry one ``lease_token``. Empty: nothing is due.
 
-    Every later write carries the token: who wakes late, after the lease, writes nothing.
+    ``rooms``: lanes of domains in which mail waits, and how many of it may leave. Every later write carries the token: who
+    wakes late, after the lease, writes nothing.
     """
     token, clock = uuid.uuid4(), database_now()
     recover(clock)
-    due = OutgoingMail.objects.filter(is_due(clock)).order_by("priority", "due_at", "id")
     with transaction.atomic():
-        # SQLite has no row locks; there the single statement is enough.
-        if not _lease(due.select_for_update(skip_locked=True, of=("self",)).values("id")[:limit], token):
+        if not _lease_of_all(rooms, limit, token, clock) if rooms else not _lease(_due(clock)[:limit], token):
             return []
         MailClaim.objects.bulk_create([MailClaim(token=token, leased_until=clock + conf.lease)])
+    return _claimed(token)
+
+
+def _due(clock: datetime, *, lane: int = ORDINARY) -> QuerySet[Any, Any]:
+    """In the order of their turn. SQLite has no row locks; there the single statement is enough."""
+    due = OutgoingMail.objects.filter(is_due(clock), lane=lane).order_by("priority", "due_at", "id")
+    return due.select_for_update(skip_locked=True, of=("self",)).values("id")
+
+
+def _lease_of_all(rooms: Mapping[int, int], limit: int, token: uuid.UUID, clock: datetime) -> int:
+    """Of all lanes, those whose turn comes first. What is locked here and not taken is free again with the commit."""
+    lanes = [(ORDINARY, limit), *sorted(rooms.items())]
+    waiting = [
+        mail
+        for lane, room in lanes
+        for mail in _due(clock, lane=lane).values_list("priority", "due_at", "id")[: min(room, limit)]
+    ]
+    ids = [mail_id for _, _, mail_id in sorted(waiting)[:limit]]
+    return _lease(OutgoingMail.objects.filter(id__in=ids, state=MailState.QUEUED).values("id"), token) if ids else 0
+
+
+def _claimed(token: uuid.UUID) -> list[OutgoingMail]:
+    """In the order of their turn, each with its reader, and with what is bundled with it."""
     mails = _with_readers(OutgoingMail.objects.filter(lease_token=token).select_related("subscription"))
     if bundles := {mail.bundle for mail in mails if mail.bundle}:
         with transaction.atomic():
@@ -112,7 +134,10 @@ def _lease(due: Any, token: uuid.UUID) -> int:
 
 
 def begin(token: uuid.UUID, letters: Sequence[Letter]) -> list[Letter]:
-    """This will mark a stride "sending", and return what still is this process's own: nobody cancelled it meanwhile."""
+    """This will mark a stride "sending", and return what still is this process's own: nobody cancelled it meanwhile.
+
+    Their turn has come, so whatever comes back waits where most do.
+    """
     # First of all: by the mail of the stride before, whatever is "sending" now would be taken for accepted.
     key = _param(MailClaim, "token", token)
     if not _write(f"UPDATE {_CLAIMS} SET telling = NULL WHERE token = %s{_lazily()}", key):  # noqa: S608 - our own names
@@ -120,7 +145,7 @@ def begin(token: uuid.UUID, letters: Sequence[Letter]) -> list[Letter]:
     ids = [mail_id for letter in letters for mail_id in letter.ids]
     ours_of = f"lease_token = %s AND id IN ({_listed(ids)})"
     marked = _write(
-        f"UPDATE {_MAILS} SET state = 'sending' WHERE state = 'leased' AND {ours_of}{_lazily()}",  # noqa: S608 - our own
+        f"UPDATE {_MAILS} SET state = 'sending', lane = {ORDINARY:d} WHERE state = 'leased' AND {ours_of}{_lazily()}",  # noqa: S608 - our own
         _param(OutgoingMail, "lease_token", token),
     )
     if marked == len(ids):
@@ -158,6 +183,12 @@ def finish(token: uuid.UUID, accepted: Mapping[int, str]) -> None:
             WHERE lease_token = %s AND state = 'sending' AND id IN ({_listed(ids)}){_lazily()}
         """  # noqa: S608 - our own names
         _write(sql, provider_id, _param(OutgoingMail, "lease_token", token))
+
+
+def change_lane(token: uuid.UUID, letters: Sequence[Letter], *, lane: int) -> int:
+    """This will have claimed letters wait in another lane, with one statement. Returns how many mails that is."""
+    ids = [mail_id for letter in letters for mail_id in letter.ids]
+    return OutgoingMail.objects.filter(id__in=ids, lease_token=token, state=MailState.LEASED).update(**FREE, lane=lane)
 
 
 def put_back(token: uuid.UUID) -> None:

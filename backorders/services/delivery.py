@@ -45,8 +45,20 @@ from backorders.queries.outbox import (
 )
 from backorders.queries.quiet import awake_at
 from backorders.services.announce import announce
-from backorders.services.claims import FREE, Letter, abandon, begin, claim, finish, lazily, letters_of, put_back, step
-from backorders.services.gate import Gate, domains_with_a_pace, give_back, open_gate, take
+from backorders.services.claims import (
+    FREE,
+    Letter,
+    abandon,
+    begin,
+    change_lane,
+    claim,
+    finish,
+    lazily,
+    letters_of,
+    put_back,
+    step,
+)
+from backorders.services.gate import Gate, domains_with_a_pace, give_back, lane_of, lanes_that_wait, open_gate, take
 from backorders.services.holds import end_holds_of
 from backorders.services.locks import locked_item
 from backorders.services.mailer import Answer, Mailer, Message, note_of
@@ -67,6 +79,8 @@ class Delivered:
     """Time ran out before the work did."""
     tried: int = 0
     """Mails that the server was told."""
+    put_off: int = 0
+    """Mails whose turn comes later: they are out of the way of the others."""
     opens_in: float | None = None
     """Seconds until more may leave, where a pace or a pause holds mail back and that is known."""
 
@@ -77,6 +91,11 @@ class Delivered:
     @property
     def total(self) -> int:
         return sum(self.counts.values())
+
+    @property
+    def has_moved(self) -> bool:
+        """Something became of some mail, so that looking again makes sense."""
+        return bool(self.total or self.put_off)
 
 
 def never() -> bool:
@@ -97,12 +116,14 @@ def deliver_due(*, limit: int | None = None, is_over: Callable[[], bool] = never
 
 def _deliver_due(limit: int, is_over: Callable[[], bool], run: Run) -> Delivered:
     done, gate = Delivered(), open_gate(limit)
-    done.opens_in = gate.opens_in
+    lanes = lanes_that_wait(gate.room) if gate.room else []
+    done.opens_in = min((each.opens_in for each in (gate, *lanes) if each.opens_in is not None), default=None)
     with lazily():
-        mails = claim(gate.room) if gate.room else []
+        mails = claim(gate.room, rooms={lane.id: lane.room for lane in lanes if lane.room}) if gate.room else []
         if mails:
             began = time.monotonic()
-            _deliver_claim(mails, Way(gate=gate, run=run, token=_token_of(mails)), done, is_over)
+            rooms = {lane.name: lane.room for lane in lanes}
+            _deliver_claim(mails, Way(gate=gate, run=run, token=_token_of(mails), rooms=rooms), done, is_over)
             run.claim = as_many_as_leave(within=CLAIM, before=len(mails), seconds=time.monotonic() - began)
     give_back(ALL, gate.room - done.tried, rate=conf.mail_rate)
     return done
@@ -137,6 +158,8 @@ class Way:
     run: Run
     token: uuid.UUID
     """Of the claim."""
+    rooms: Mapping[str, int]
+    """By domain for which mail waited before: how much of it might leave then."""
     accepted: list[Accepted] = field(default_factory=list)
     """What the server has taken and is not marked so yet."""
     is_lost: bool = False
@@ -155,7 +178,8 @@ def _token_of(mails: list[OutgoingMail]) -> uuid.UUID:
 
 def _deliver_claim(mails: list[OutgoingMail], way: Way, done: Delivered, is_over: Callable[[], bool]) -> None:
     try:
-        for batch in _with_facts(mails):
+        here = _within(_room_before(way), letters_of(mails), way, done)
+        for batch in _with_facts([mail for letter in here for mail in letter.mails]) if here else ():
             _deliver(batch, way, done, is_over)
         put_back(way.token)
     except Exception:
@@ -208,7 +232,7 @@ def _deliver(batch: Batch, way: Way, done: Delivered, is_over: Callable[[], bool
                 done.add(_settle(mail, Answer(Outcome.TRY_LATER, batch.trouble)))
         return
     mails = [mail for mail in batch.mails if _stays(mail, verdict_on(mail, facts), done)]
-    left = _within_pace(letters_of(mails))
+    left = _within(_taken_of, letters_of(mails), way, done)
     tokens = _new_tokens(left, timezone.now())
     while left and not (way.is_lost or way.gate.is_shut or is_over()):
         stride = _cut(left, way.run.stride)
@@ -276,8 +300,11 @@ def _finish(way: Way) -> None:
     way.accepted.clear()
 
 
-def _within_pace(letters: list[Letter]) -> list[Letter]:
-    """Those that may leave now, by the pace of their recipients' domain; the others come again when it is their turn."""
+def _within(room_of: Callable[[str, int], int], letters: list[Letter], way: Way, done: Delivered) -> list[Letter]:
+    """Those that may leave now, by the pace of their recipients' domain; the others wait in its lane, each until its turn.
+
+    Asked before anything is read for them, and once more when it is known which of them are true.
+    """
     paces = domains_with_a_pace()
     by_domain: dict[str, list[Letter]] = {}
     for letter in letters if paces else []:
@@ -286,12 +313,19 @@ def _within_pace(letters: list[Letter]) -> list[Letter]:
             by_domain.setdefault(domain, []).append(letter)
     too_many: set[int] = set()
     for domain, some in sorted(by_domain.items()):
-        room, opens_in = take(domain, len(some), rate=paces[domain])
-        for place, letter in enumerate(some[room:]):
-            turn = database_now() + timedelta(seconds=(opens_in or 0.0) + place / paces[domain])
-            _mine(letter.mails, MailState.LEASED).update(**FREE, due_at=turn)
-            too_many.add(letter.head.id)
+        if late := some[room_of(domain, len(some)) :]:
+            done.put_off += change_lane(way.token, late, lane=lane_of(domain).id)
+            too_many |= {letter.head.id for letter in late}
     return [letter for letter in letters if letter.head.id not in too_many]
+
+
+def _room_before(way: Way) -> Callable[[str, int], int]:
+    """What has become free since the claim belongs to those who wait."""
+    return lambda domain, _: way.rooms[domain] if domain in way.rooms else lane_of(domain).room
+
+
+def _taken_of(domain: str, wanted: int) -> int:
+    return take(domain, wanted, rate=domains_with_a_pace()[domain])[0]
 
 
 def drain(
@@ -313,9 +347,9 @@ def drain(
             for state, count in done.counts.items():
                 whole.add(state, count)
             whole.is_unfinished = is_over()  # asked first: whoever ran out of time has not seen that nothing is due
-            if whole.is_unfinished or not (done.total or _opens_soon(done, end)):
+            if whole.is_unfinished or not (done.has_moved or _opens_soon(done, end)):
                 break
-            if not done.total and done.opens_in:
+            if not done.has_moved and done.opens_in:
                 time.sleep(min(done.opens_in, 0.5))
             between()
     return whole
