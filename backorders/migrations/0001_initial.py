@@ -49,6 +49,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('token', models.UUIDField(primary_key=True, serialize=False)),
                 ('leased_until', models.DateTimeField()),
+                ('has_begun', models.BooleanField(default=False)),
                 ('telling', models.BigIntegerField(null=True)),
                 ('telling_to', models.BigIntegerField(null=True)),
             ],

@@ -12,9 +12,11 @@ from backorders.models.backorders import Allocation, Backorder, Promise
 from backorders.models.subscriptions import Subscription
 from backorders.models.waves import Restock
 
-
 ORDINARY = 0
 """The lane of mails that nothing but their turn holds up."""
+
+SUSPECT = -1
+"""The lane of mails whose claim died before it had told anything: each is tried alone."""
 
 
 class OutgoingMail(models.Model):
@@ -80,8 +82,8 @@ class OutgoingMail(models.Model):
     due_at = models.DateTimeField(_("due"))
     lease_token = models.UUIDField(null=True)
     lane = models.BigIntegerField(default=ORDINARY)
-    """Where it waits for its turn: with most mails (``ORDINARY``), or with those to a domain whose pace was used up (the id of
-    its ``MailLane``)."""
+    """Where it waits for its turn: with most mails (``ORDINARY``), with those to a domain whose pace was used up (the id of its
+    ``MailLane``), or with those that may have killed their worker (``SUSPECT``)."""
     bundle = models.BigIntegerField(null=True)
     """Mails of one mailbox with the same number leave as one digest: the id of the one that leads."""
     attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
@@ -142,6 +144,8 @@ class MailClaim(models.Model):
 
     token = models.UUIDField(primary_key=True)
     leased_until = models.DateTimeField()
+    has_begun = models.BooleanField(default=False)
+    """What its mails speak of was read, and some of them are "sending". A process that dies before that may have died of one."""
     telling = models.BigIntegerField(null=True)
     """The place of the mail that the server is being told; of the first, where it is told several side by side."""
     telling_to = models.BigIntegerField(null=True)
