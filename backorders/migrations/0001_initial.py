@@ -76,6 +76,18 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='MailTick',
+            fields=[
+                ('number', models.PositiveSmallIntegerField(primary_key=True, serialize=False)),
+                ('turn', models.PositiveBigIntegerField(default=0)),
+                ('kept_until', models.DateTimeField(null=True)),
+            ],
+            options={
+                'verbose_name': 'place of a mail task',
+                'verbose_name_plural': 'places of mail tasks',
+            },
+        ),
+        migrations.CreateModel(
             name='PlacedOrder',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),

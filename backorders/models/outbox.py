@@ -178,3 +178,16 @@ class MailLane(models.Model):
 
     def __str__(self) -> str:
         return self.name or str(_("all mail"))
+
+
+class MailTick(models.Model):
+    """A place for one Celery task that works off a backlog: asked for, at work, or free."""
+
+    number = models.PositiveSmallIntegerField(primary_key=True)
+    turn = models.PositiveBigIntegerField(default=0)
+    """Which of its tasks is meant: one more with each that is asked for, and with each that begins."""
+    kept_until = models.DateTimeField(null=True)
+
+    class Meta:
+        verbose_name = _("place of a mail task")
+        verbose_name_plural = _("places of mail tasks")

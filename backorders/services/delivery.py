@@ -123,7 +123,8 @@ def deliver_due(*, limit: int | None = None, is_over: Callable[[], bool] = never
 def _deliver_due(limit: int, is_over: Callable[[], bool], run: Run) -> Delivered:
     done, gate = Delivered(), open_gate(limit)
     lanes = lanes_that_wait(gate.room) if gate.room else []
-    done.opens_in = min((each.opens_in for each in (gate, *lanes) if each.opens_in is not None), default=None)
+    opens_in = (gate.opens_in, *(lane.opens_in for lane in lanes))
+    done.opens_in = min((seconds for seconds in opens_in if seconds is not None), default=None)
     with lazily():
         mails = claim(gate.room, rooms={lane.id: lane.room for lane in lanes if lane.room}) if gate.room else []
         if mails:
@@ -418,18 +419,19 @@ def drain(
                 whole.add(state, count)
             whole.put_off += done.put_off
             whole.is_unfinished = is_over()  # asked first: whoever ran out of time has not seen that nothing is due
-            if whole.is_unfinished or not (done.has_moved or _opens_soon(done, end)):
+            whole.opens_in = done.opens_in
+            if whole.is_unfinished:
                 break
-            if not done.has_moved and done.opens_in:
-                time.sleep(min(done.opens_in, 0.5))
+            if not done.has_moved:
+                whole.opens_in = done.opens_in if done.opens_in is not None and _is_any_due() else None
+                if whole.opens_in is None or time.monotonic() + whole.opens_in >= end:
+                    break
+                time.sleep(min(whole.opens_in, 0.5))
             between()
     return whole
 
 
-def _opens_soon(done: Delivered, end: float) -> bool:
-    """Is it worth waiting? Only when some mail is due, and more may leave before the time is over."""
-    if done.opens_in is None or time.monotonic() + done.opens_in >= end:
-        return False
+def _is_any_due() -> bool:
     return OutgoingMail.objects.filter(is_due(database_now())).exists()
 
 
