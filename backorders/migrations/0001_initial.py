@@ -283,6 +283,7 @@ class Migration(migrations.Migration):
                 ('units', models.PositiveIntegerField(help_text='Empty: the shop does not count this product.', null=True, verbose_name='units')),
                 ('opened_at', models.DateTimeField(verbose_name='opened')),
                 ('closed_at', models.DateTimeField(null=True, verbose_name='closed')),
+                ('look_again_at', models.DateTimeField(null=True)),
                 ('item', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='restocks', to='backorders.stockitem')),
             ],
             options={

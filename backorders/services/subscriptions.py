@@ -25,7 +25,7 @@ from backorders.domain.units import whole_quantity
 from backorders.domain.windows import is_zone, zone_named
 from backorders.domain.wishes import checked_price, end_of_need
 from backorders.errors import AlreadyInStock, InvalidLanguage, InvalidToken, NoLongerMade, NotSellable, TooManyProducts
-from backorders.models import Backorder, Hold, OutgoingMail, StockItem, Subscription, SuppressedAddress
+from backorders.models import Backorder, Hold, OutgoingMail, Restock, StockItem, Subscription, SuppressedAddress
 from backorders.models.subscriptions import SubscriptionQuerySet
 from backorders.queries.availability import availability_of
 from backorders.queries.subscriptions import confirmed_together, mailbox_behind, named_by, token_row
@@ -332,6 +332,7 @@ def change_request(
     locked_items(rows.order_by().values_list("item_id", flat=True))
     if says:
         rows.live().update(**says)
+        Restock.objects.look_again(list(rows.order_by().values_list("item_id", flat=True)))
     own.refresh_from_db()
     return own
 
