@@ -80,11 +80,12 @@ def test_a_deploy_sends_nothing_twice_and_waits_for_nothing(scene, size, counted
 
 
 @pytest.mark.fault("F20", "SIGTERM under load, Celery")
-def test_a_deploy_of_celery_sends_nothing_twice_and_does_not_wait_for_the_whole_tick(scene, redis, counted):
+@pytest.mark.parametrize("pool", ["threads", "prefork"])
+def test_a_deploy_of_celery_sends_nothing_twice_and_does_not_wait_for_the_whole_tick(scene, redis, counted, pool):
     scene = scene()
     scene.mails_are_due(400)
     scene.serve(seconds_a_mail=0.05)
-    worker = scene.celery_worker(broker=redis.url)
+    worker = scene.celery_worker(broker=redis.url, pool=pool)
     scene.celery_beat(broker=redis.url)
     scene.until_accepted(20)
     seconds = ask_to_end(worker)
