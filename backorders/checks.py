@@ -23,6 +23,7 @@ from backorders.domain.outbox import OF_AN_ORDER
 from backorders.domain.quiet import quiet_hours
 from backorders.domain.waves import Order
 from backorders.queries.ics import can_write_calendars
+from backorders.schedule import longest_send
 from backorders.shop.checking import doubts_about, problems_of
 from backorders.shop.paths import did_you_mean
 
@@ -342,6 +343,8 @@ def _celery(celery: Any) -> Iterator[CheckMessage]:
             hint="Set it to 600, or use backorders.schedule.celery_settings().",
             id="backorders.W008",
         )
+    yield from _late_acknowledgement(celery)
+    yield from _time_limit(celery)
     if {"pickle", "yaml"} & {str(kind) for kind in celery.accept_content or ()}:
         yield Warning(
             "Celery accepts pickle or yaml: whoever can write to the broker can run code.",
@@ -354,6 +357,43 @@ def _celery(celery: Any) -> Iterator[CheckMessage]:
             "Celery's beat does not know our jobs: a lost hint would hold mail up for ever.",
             hint="Add app.conf.beat_schedule.update(backorders.schedule.beat_schedule()), as in docs/mail.md.",
             id="backorders.W010",
+        )
+
+
+def _late_acknowledgement(celery: Any) -> Iterator[CheckMessage]:
+    if not celery.task_acks_late:
+        yield Warning(
+            "Celery's task_acks_late is off: what a killed worker was doing is done by nobody until the schedule comes round.",
+            hint="Set task_acks_late = True, or use backorders.schedule.celery_settings().",
+            id="backorders.W011",
+        )
+    elif not celery.task_reject_on_worker_lost:
+        yield Warning(
+            "Celery's task_reject_on_worker_lost is off: the task of a worker process that was killed counts as done.",
+            hint="Set task_reject_on_worker_lost = True, or use backorders.schedule.celery_settings().",
+            id="backorders.W012",
+        )
+    if celery.worker_prefetch_multiplier == 0 or celery.worker_prefetch_multiplier > _MOST_PREFETCHED:
+        number = celery.worker_prefetch_multiplier or "any number of"
+        yield Warning(
+            f"Celery fetches {number} messages for each process: hints wait behind a task of five seconds while others are idle.",
+            hint="Set worker_prefetch_multiplier = 1, or use backorders.schedule.celery_settings().",
+            id="backorders.W013",
+        )
+
+
+_MOST_PREFETCHED = 4
+"""Celery's own default, which is bearable."""
+
+
+def _time_limit(celery: Any) -> Iterator[CheckMessage]:
+    limits = [limit for limit in (celery.task_time_limit, celery.task_soft_time_limit) if limit]
+    least = longest_send()
+    if limits and min(limits) < least:
+        yield Warning(
+            f"Celery ends tasks after {min(limits)} s, while a mail server that says nothing may hold one up for {least} s.",
+            hint=f"Set task_time_limit to {least} or more, or MAIL_TIMEOUT to less.",
+            id="backorders.W014",
         )
 
 

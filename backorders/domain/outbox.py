@@ -156,6 +156,9 @@ def refill(*, tokens: float, seconds: float, rate: float) -> float:
     return min(tokens + rate * max(0.0, seconds), max(1.0, rate))
 
 
+SHOP_RESTS = timedelta(seconds=30)
+"""So long mails wait after the shop could not be read about any product."""
+
 STRIDE = 0.1
 """Seconds. For so long mails are past stopping: they are marked "sending" together."""
 

@@ -49,6 +49,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('token', models.UUIDField(primary_key=True, serialize=False)),
                 ('leased_until', models.DateTimeField()),
+                ('has_begun', models.BooleanField(default=False)),
                 ('telling', models.BigIntegerField(null=True)),
                 ('telling_to', models.BigIntegerField(null=True)),
             ],
@@ -72,6 +73,18 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'way of mail',
                 'verbose_name_plural': 'ways of mail',
+            },
+        ),
+        migrations.CreateModel(
+            name='MailTick',
+            fields=[
+                ('number', models.PositiveSmallIntegerField(primary_key=True, serialize=False)),
+                ('turn', models.PositiveBigIntegerField(default=0)),
+                ('kept_until', models.DateTimeField(null=True)),
+            ],
+            options={
+                'verbose_name': 'place of a mail task',
+                'verbose_name_plural': 'places of mail tasks',
             },
         ),
         migrations.CreateModel(
@@ -270,6 +283,7 @@ class Migration(migrations.Migration):
                 ('units', models.PositiveIntegerField(help_text='Empty: the shop does not count this product.', null=True, verbose_name='units')),
                 ('opened_at', models.DateTimeField(verbose_name='opened')),
                 ('closed_at', models.DateTimeField(null=True, verbose_name='closed')),
+                ('look_again_at', models.DateTimeField(null=True)),
                 ('item', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='restocks', to='backorders.stockitem')),
             ],
             options={
@@ -343,6 +357,7 @@ class Migration(migrations.Migration):
                 ('created_at', models.DateTimeField(verbose_name='queued')),
                 ('due_at', models.DateTimeField(verbose_name='due')),
                 ('lease_token', models.UUIDField(null=True)),
+                ('lane', models.BigIntegerField(default=0)),
                 ('bundle', models.BigIntegerField(null=True)),
                 ('attempts', models.PositiveSmallIntegerField(default=0, verbose_name='attempts')),
                 ('sent_at', models.DateTimeField(null=True, verbose_name='sent')),
@@ -592,7 +607,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='outgoingmail',
-            index=models.Index(condition=models.Q(('state', 'queued')), fields=['priority', 'due_at', 'id'], name='backorders_mail_due'),
+            index=models.Index(condition=models.Q(('state', 'queued')), fields=['lane', 'priority', 'due_at', 'id'], name='backorders_mail_due'),
         ),
         migrations.AddIndex(
             model_name='outgoingmail',

@@ -206,6 +206,13 @@ def facts_for(mails: list[OutgoingMail], now: datetime) -> Facts:
     )
 
 
+def read_product(item: StockItem, now: datetime) -> None:
+    """This will ask the shop about one product what mails need to know, and raise whatever its adapter raises."""
+    attach_products([item])
+    availability_of_items([item], now)
+    describe_items([item])
+
+
 def _to_holders(items: list[StockItem], now: datetime) -> dict[int, Availability]:
     once = {item.id: item for item in items}
     return availability_of_items(once.values(), now, to_holders=True)

@@ -24,7 +24,7 @@ from backorders.models import OutgoingMail, Subscription, SubscriptionToken
 from backorders.models.stock import attach_products
 from backorders.models.subscriptions import SubscriptionQuerySet
 from backorders.queries.backorders import FreeUnits, free_arrivals
-from backorders.queries.waves import learned_shop
+from backorders.queries.waves import learned_lately
 
 
 def subscription_behind(token: str, purpose: Purpose, now: datetime | None = None) -> Subscription:
@@ -181,7 +181,7 @@ def standings_of(subscriptions: Iterable[Subscription], now: datetime | None = N
     crowds = _ahead_of(waiting) if conf.wave_order == Order.FIRST_COME else _others_of(waiting)
     items = {row.item_id: row.item for row in waiting}
     arrivals = free_arrivals(items.values(), now=now)
-    learned = learned_shop(now) if any(arrivals.values()) else Learned()
+    learned = learned_lately(now) if any(arrivals.values()) else Learned()
     return {row.id: _standing(row, crowds[row.id], arrivals[row.item_id], learned) for row in waiting}
 
 

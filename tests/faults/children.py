@@ -39,6 +39,7 @@ from backorders.services.press import Press
 from backorders.services.stock import stock_changed
 from backorders.services.subscriptions import unsubscribe
 from backorders.services.waves import release_waves
+from backorders.shop import sellables
 from tests.hosts.models import Product
 
 
@@ -232,4 +233,19 @@ def work_with_a_poisoned_template():
         return write(press, mail, facts, tokens, in_bytes=in_bytes)
 
     Press.write = poisoned
+    work()
+
+
+def work_with_a_deadly_product(product_id):
+    """Whenever the shop is asked what mails need to know of this product, the process ends, as one that is out of memory does."""
+    adapter = type(sellables.by_label["hosts.product"])
+    describe = adapter.describe
+
+    def deadly(self, pks):
+        pks = list(pks)
+        if product_id in pks:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return describe(self, pks)
+
+    adapter.describe = deadly
     work()

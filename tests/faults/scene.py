@@ -13,6 +13,7 @@ from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 
 from django.db import connection
 from django.utils import timezone
@@ -173,9 +174,15 @@ class Scene:
         self.children.append(process)
         return process
 
-    def celery_worker(self, **options):
+    def celery_worker(self, *, pool="threads", **options):
         alone = ("--without-mingle", "--without-gossip", "-l", "WARNING")
-        return self.celery("worker", "--pool", "threads", "-c", "4", *alone, **options)
+        return self.celery("worker", "--pool", pool, "-c", "4", *alone, **options)
+
+    def kill_a_child_of(self, worker):
+        """One of the processes of a Celery worker's pool, as the kernel does when memory runs out."""
+        pids = Path(f"/proc/{worker.pid}/task/{worker.pid}/children").read_text().split()
+        os.kill(int(self.dice.choice(pids)), signal.SIGKILL)
+        self.kills += 1
 
     def celery_worker_with_supervisor(self, **options):
         """One that is started again whenever it has ended, as by systemd; looked after while the scene waits."""
