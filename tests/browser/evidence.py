@@ -35,11 +35,11 @@ def noted(folder: Path) -> list[Looked]:
 
 
 def table(looked: list[Looked]) -> str:
-    """Which pages, in which ways, and what was found: a row for each way of looking, and one for all."""
+    """Which pages, in which ways, and what was found: a row for each way of looking, and one for all. Of layout shifts (CLS) the worst page's."""
     by_way = defaultdict(list)
     for each in looked:
         by_way[each.way].append(each)
-    rows = [("way of looking", "pages", "axe runs", "axe rules run", "violations", "shift of ours", "pictures")]
+    rows = [("way of looking", "pages", "axe runs", "axe rules run", "violations", "CLS", "CLS of ours", "pictures")]
     rows += [_row(way, seen) for way, seen in by_way.items()]
     rows.append(_row("all", looked))
     widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
@@ -60,6 +60,7 @@ def _row(way: str, seen: list[Looked]) -> tuple[str, ...]:
         str(len(runs)),
         f"{sum(each.rules for each in runs):,}",
         str(sum(each.broken for each in runs)),
+        f"{max((each.shift for each in seen), default=0):.3f}",
         f"{max((each.ours for each in seen), default=0):.3f}",
         str(len({each.picture for each in seen} - {""})),
     )
@@ -82,7 +83,7 @@ def draw_sheet(folder: Path, looked: list[Looked]) -> None:
 
 LOOK = (
     "body{font:16px/1.5 system-ui,sans-serif;margin:2rem}p{display:flex;gap:1rem;flex-wrap:wrap}"
-    "a{display:grid;width:15rem}img{width:100%;height:20rem;object-fit:cover;object-position:top;border:1px solid #999}"
+    "a{display:grid;width:15rem}img{width:100%;height:20rem;object-fit:contain;object-position:top;border:1px solid #999}"
 )
 
 

@@ -32,7 +32,7 @@ def test_somebody_asks_confirms_changes_and_leaves(look, post, mode):
     assert page.locator("[role=alert]").inner_text()
     assert page.locator("[aria-invalid]").get_attribute("name") == "highest_price"
     assert view.troubles() == []
-    view.picture("manage")
+    view.picture("mistake-manage")
 
     page.locator(".bo-request input[name=highest_price]").fill("60")
     view.press(page.locator(".bo-request button[value=change]"))

@@ -31,11 +31,11 @@ def test_somebody_orders_follows_and_leaves_the_line(look, post, mode):
     assert page.locator(".bo-step").count() == 5
     assert page.locator(".bo-step[aria-current]").count() == 1
     assert view.troubles() == []
-    view.picture("line")
+    view.picture("line-of-two-parcels")
 
     view.press(page.locator("main a.bo-button"))
     assert view.troubles() == []
-    view.picture("line-cancel")
+    view.picture("line-of-two-parcels-cancel")
     view.press(page.locator("main form button"))
     assert page.locator("[data-step=cancelled]").count() == 1
     assert page.locator("main a.bo-button").count() == 0
