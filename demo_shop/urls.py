@@ -1,6 +1,5 @@
 from django.conf import settings
 from django.contrib import admin
-from django.contrib.auth.views import LogoutView
 from django.urls import include, path, register_converter
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
@@ -35,12 +34,13 @@ urlpatterns = [
     path("account/register/", account.register, name="register"),
     path("account/verify/<str:token>/", account.verify_email, name="verify_email"),
     path("account/login/", account.LogIn.as_view(), name="login"),
-    path("account/logout/", LogoutView.as_view(), name="logout"),
+    path("account/logout/", account.LogOut.as_view(), name="logout"),
     path("warehouse/", warehouse.shelves, name="warehouse"),
     path("warehouse/<str:sku>/", warehouse.shelf, name="shelf"),
     path("inbox/", inbox.mails, name="inbox"),
     path("inbox/<int:pk>/", inbox.mail, name="mail"),
     path("inbox/<int:pk>/html/", inbox.mail_html, name="mail_html"),
+    path("inbox/files/<int:pk>/", inbox.mail_file, name="mail_file"),
     path("i18n/", include("django.conf.urls.i18n")),
     path("admin/", admin.site.urls),
     # backorders, edit 2 of 5: its pages and API (and, for the curious, the API's description).

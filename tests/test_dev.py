@@ -41,7 +41,7 @@ def test_an_unknown_verb_is_met_with_the_nearest_one():
 
 
 def test_a_verb_that_resembles_none_is_met_with_all_of_them():
-    with pytest.raises(dev.Problem, match="There are: demo, test, lint, bench, faults, browser, clean."):
+    with pytest.raises(dev.Problem, match="There are: demo, test, lint, mails, bench, faults, browser, clean."):
         dev.parse(["frobnicate"])
 
 

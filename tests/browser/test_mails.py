@@ -13,7 +13,7 @@ WAYS = ("desktop", "dark", "phone")
 def test_a_mail_can_be_read_by_everybody_in_their_own_direction(at, post, kind, language, way):
     newest = post.mails(f"{kind}-{language}@example.com", at_least=2 if kind == "moved" else 1)[0]
     view = at(way)
-    view.open(f"{newest}html/")
+    view.open(f"{newest}html/" + ("?dark" if way == "dark" else ""))
 
     page = view.page
     assert page.evaluate("[document.documentElement.lang, document.documentElement.dir, document.compatMode]") == [

@@ -94,7 +94,7 @@ def test_so_is_the_page_that_takes_a_line_back(at, post, mode):
 def test_so_is_the_mail_itself(at, post, mode):
     view = at(mode)
     [mail] = post.mails(f"placed-{language_of(mode)}@example.com")
-    for part in ("html", "text", "headers"):
+    for part in ("html", "dark", "text", "files", "headers"):
         view.open(f"{mail}?part={part}")
         assert_open_to_everybody(view, f"mail-{part}")
 
@@ -122,7 +122,8 @@ def test_so_is_our_own_page_that_asks_in_the_shops_clothes(at, mode):
     view.open("/p/ethiopia-guji-filter/")
     reference = view.page.locator(".bo-subscribe input[name=product]").get_attribute("value")
     view.open(f"/backorders/subscribe/?product={reference}")
-    assert view.page.locator("h1").inner_text() == "Ethiopia Guji, filter, 250 g"
+    name = {"arabic": "إثيوبيا غوجي، للترشيح، 250 g"}.get(mode, "Ethiopia Guji, filter, 250 g")
+    assert view.page.locator("h1").inner_text() == name
     assert_open_to_everybody(view, "ask")
 
 

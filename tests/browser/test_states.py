@@ -30,12 +30,18 @@ STATES = {
     "low": Seen("Only 2 left", r"More expected .+", "Add to basket"),
     "backorder-firm": Seen("On backorder", rf"Ships by ({DAY}|the (middle|end) of \w+( \d+)?)", "Backorder now", SOON),
     "backorder-estimate": Seen("On backorder", r"Expected to ship by .+", "Backorder now", SOON),
+    "backorder-without-date": Seen("On backorder", r"We do not know yet when it ships\.", "Backorder now", SOON),
+    "made-to-order": Seen("Made to order", r"Made for you\. Expected to ship by .+", "Order now"),
     "all-reserved": Seen("All reserved", r"All that can be ordered ahead is taken\. Expected back .+", "", BACK),
-    "preorder": Seen("Pre-order", r"Released \w+ \d+, \d{4}\. Ships .+", "Pre-order now", SOON),
-    "coming-soon": Seen("Coming soon", r"Released \w+ \d+, \d{4}\.", "", "Tell me when it is here"),
+    "preorder": Seen("Pre-order", r"Out on \w+ \d+, \d{4}\. Ships .+", "Pre-order now", SOON),
+    "coming-soon": Seen("Coming soon", r"Out on \w+ \d+, \d{4}\.", "", "Tell me when it is here"),
+    "announced": Seen("Coming soon", r"The date will be announced\.", "", "Tell me when it is here"),
     "out-with-date": Seen("Out of stock", r"Expected back .+", "", BACK),
     "out-without-date": Seen("Out of stock", r"We do not know yet when it comes back\.", "", BACK),
     "delayed": Seen("Out of stock, delayed", r"The delivery is late, and no new date is confirmed yet\.", "", BACK),
+    "delayed-backorder": Seen(
+        "On backorder, delayed", r"The delivery is late, and no new date is confirmed yet\.", "Backorder now", SOON
+    ),
     "discontinued": Seen("No longer made", ""),
     "mixed": Seen("Out of stock", r"Expected back .+", "", BACK),
 }
