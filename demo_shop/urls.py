@@ -1,5 +1,7 @@
+from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path, register_converter
+from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from demo_shop.views import account, browse, buy, inbox, states, warehouse
@@ -19,6 +21,9 @@ urlpatterns = [
     path("search/", browse.search, name="search"),
     path("p/<slug:slug>/", browse.product, name="product"),
     path("states/", states.gallery, name="states"),
+    path(
+        "favicon.ico", RedirectView.as_view(url=f"{settings.STATIC_URL}demo_shop/bird.svg")
+    ),  # for pages without a head of ours: mails
     path("pictures/<slug:kind>-<colour:colour>.svg", browse.picture_file, name="picture"),
     path("basket/", buy.basket, name="basket"),
     path("basket/add/", buy.add, name="basket_add"),

@@ -88,6 +88,29 @@ def test_a_browser_that_was_named_and_is_not_there_is_not_replaced_by_another(mo
         dev.find_chromium()
 
 
+@pytest.fixture
+def pictures(monkeypatch, tmp_path):
+    folder = tmp_path / "kept" / "pictures"
+    monkeypatch.setenv("BACKORDERS_SCREENSHOTS", str(folder))
+    return folder
+
+
+def test_pictures_are_kept_where_one_is_told_without_those_of_the_last_run(pictures):
+    assert dev.empty_screenshots() == pictures
+    for name in ("looked.jsonl", "index.html", "home-phone.png", "notes.txt"):
+        (pictures / name).touch()
+    dev.empty_screenshots()
+    assert [file.name for file in pictures.iterdir()] == ["notes.txt"]
+
+
+def test_a_folder_with_other_things_is_no_place_for_pictures(pictures):
+    pictures.mkdir(parents=True)
+    (pictures / "holiday.png").touch()
+    with pytest.raises(dev.Problem, match="where other things are"):
+        dev.empty_screenshots()
+    assert (pictures / "holiday.png").exists()
+
+
 def test_only_the_tests_take_options_of_pytest():
     with pytest.raises(dev.Problem, match="not with `demo`"):
         dev.parse(["demo", "--", "-x"])

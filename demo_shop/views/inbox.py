@@ -1,5 +1,6 @@
 """Demo only: every mail the shop sent, open to everybody."""
 
+import re
 from io import BytesIO
 
 from django.conf import settings
@@ -39,7 +40,12 @@ def mail(request, pk):
 def mail_html(request, pk):
     """The HTML part in a frame, light or dark, whatever the visitor's own screen is."""
     html = in_scheme(get_object_or_404(SentMail, pk=pk).html, "dark" if "dark" in request.GET else "light")
-    return HttpResponse(f'<base target="_top">{html}', headers={"Content-Security-Policy": MAIL_POLICY})
+    return HttpResponse(links_in_the_whole_window(html), headers={"Content-Security-Policy": MAIL_POLICY})
+
+
+def links_in_the_whole_window(html):
+    """Behind the mail's own first words: whatever stands before a doctype makes browsers forget it."""
+    return re.sub(r"<head\b[^>]*>|\Z", r'\g<0><base target="_top">', html, count=1)
 
 
 def mail_file(request, pk):
