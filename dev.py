@@ -4,6 +4,7 @@
     python3 dev.py demo     a shop to click through, with its worker, broker and mails
     python3 dev.py test     the whole test suite, on SQLite and again on PostgreSQL
     python3 dev.py lint     style, types, import layers, missing migrations
+    python3 dev.py mails    the HTML mails, compiled anew from their MJML sources
     python3 dev.py bench    the benchmarks, on SQLite and on PostgreSQL
     python3 dev.py faults   senders, servers and brokers killed on purpose, on SQLite and on PostgreSQL
     python3 dev.py browser  the demo's pages in a real Chromium: every state, by keyboard, for screen readers
@@ -18,7 +19,7 @@ test  [--sqlite | --postgres] [-- options of pytest]
 bench [--sqlite | --postgres] [name ...]
 faults [--sqlite | --postgres] [-- options of pytest]
       [--full]                       up to 10,000 people and more kills, for the night
-browser [-- options of pytest]       needs a Chromium; the pictures it takes stay in .screenshots
+browser [-- options of pytest]       needs a Chromium; its pictures stay in .screenshots, or where BACKORDERS_SCREENSHOTS says
 
 The environment is made in .venv; BACKORDERS_VENV names another folder. Redis and PostgreSQL come as wheels;
 CELERY_BROKER_URL and DATABASE_URL name servers of your own instead.
@@ -59,9 +60,10 @@ ROOT = Path(__file__).resolve().parent
 REQUIREMENTS = ROOT / "requirements"
 DEMO_FOLDER = ROOT / ".demo"
 SCREENSHOTS = ROOT / ".screenshots"
+ARTIFACTS = ROOT / ".ci-artifacts"
 WINDOWS = os.name == "nt"
 
-VERBS = ("demo", "test", "lint", "bench", "faults", "browser", "clean")
+VERBS = ("demo", "test", "lint", "mails", "bench", "faults", "browser", "clean")
 CATALOGUES = ("small", "grocery")
 
 # Which requirement files bring everything another one brings.
@@ -86,7 +88,7 @@ SECONDS_TO_START = 60
 SECONDS_PER_TEST_PASS = 900
 SECONDS_PER_BENCH_PASS = 1800
 SECONDS_PER_FAULT_PASS = {"short": 300, "full": 1800}
-SECONDS_PER_BROWSER_PASS = 210
+SECONDS_PER_BROWSER_PASS = 320
 SECONDS_PER_STORY = {"small": 300, "grocery": 900}
 
 
@@ -1056,17 +1058,22 @@ NO_CHROMIUM = (
 )
 
 
+WRITE_MAILS = "from tests.browser import letters; letters.write()"
+
+
 def browser(options: argparse.Namespace) -> int:
     """Open a demo shop of its own and look at it with a real browser; return pytest's exit code."""
     chromium = find_chromium()
     environment = prepare("browser")
     os.environ.pop("DATABASE_URL", None)  # the shop that is opened here is gone afterwards
-    SCREENSHOTS.mkdir(exist_ok=True)
-    for old in SCREENSHOTS.glob("*.png"):
-        old.unlink()
+    screenshots = empty_screenshots()
     with temporary_folder() as folder, Crew(folder / "logs") as crew:
         shop = open_shop(crew, environment, options, port=free_port(), data=folder)
-        seen = {"BROWSER_SHOP": shop.address, "BACKORDERS_CHROMIUM": chromium, "BROWSER_SCREENSHOTS": str(SCREENSHOTS)}
+        say("Writing mails in three languages ...")
+        wrote = run(shop.manage("shell", "-c", WRITE_MAILS), env=shop.env, capture=True, meanwhile=crew.check)
+        if not wrote.went_well:
+            raise Problem(f"The mails could not be written. The last lines:\n{last_lines(wrote.output)}")
+        seen = {"BROWSER_SHOP": shop.address, "BACKORDERS_CHROMIUM": chromium, "BROWSER_SCREENSHOTS": str(screenshots)}
         finished = run(
             [
                 environment.python,
@@ -1087,8 +1094,22 @@ def browser(options: argparse.Namespace) -> int:
             say("\n" + crew.all_last_lines())
     if finished.took_too_long:
         say(f"Stopped after {SECONDS_PER_BROWSER_PASS} s.")
-    say(f"\nThe pictures are in {SCREENSHOTS.name}.")
+    say(f"\nThe pictures are in {os.path.relpath(screenshots, ROOT)}; its index.html shows them side by side.")
     return finished.code or int(finished.took_too_long)
+
+
+def empty_screenshots() -> Path:
+    """Return the folder for pictures, without those of an earlier run; raise when it holds anything that is not ours."""
+    folder = ROOT / (os.environ.get("BACKORDERS_SCREENSHOTS") or SCREENSHOTS)
+    folder.mkdir(parents=True, exist_ok=True)
+    if folder != SCREENSHOTS and any(folder.iterdir()) and not (folder / "looked.jsonl").exists():
+        raise Problem(
+            f"BACKORDERS_SCREENSHOTS names {folder}, where other things are: name a new folder, or an empty one."
+        )
+    for old in folder.iterdir():
+        if old.suffix in (".png", ".jsonl", ".html"):
+            old.unlink()
+    return folder
 
 
 def find_chromium() -> str:
@@ -1130,6 +1151,15 @@ def _check(name: str, command: list[object], *, env: Mapping[str, str]) -> bool:
     return finished.went_well
 
 
+# --- mails --------------------------------------------------------------------------------------------------------
+
+
+def mails(_options: argparse.Namespace) -> int:
+    """Compile the sources of the HTML mails into the templates that are committed, and name those that have changed."""
+    environment = prepare("dev")
+    return run([environment.python, "-m", "backorders.mail_sources.compiler"]).code
+
+
 # --- clean --------------------------------------------------------------------------------------------------------
 
 CACHES = (".pytest_cache", ".mypy_cache", ".ruff_cache", ".import_linter_cache", ".hypothesis", "build", "dist")
@@ -1141,7 +1171,7 @@ def clean(_options: argparse.Namespace) -> int:
         with only_one_demo_in(DEMO_FOLDER):
             pass
     environments = [file.parent for file in ROOT.glob(".venv*/pyvenv.cfg")]
-    for folder in (*environments, DEMO_FOLDER, SCREENSHOTS, *(ROOT / name for name in CACHES)):
+    for folder in (*environments, DEMO_FOLDER, SCREENSHOTS, ARTIFACTS, *(ROOT / name for name in CACHES)):
         if folder.exists():
             shutil.rmtree(folder)
             say(f"Removed {folder.name}")
@@ -1205,6 +1235,7 @@ def _parser() -> argparse.ArgumentParser:
     pages = verbs.add_parser("browser", allow_abbrev=False, usage="python3 dev.py browser [-- options of pytest]")
     pages.set_defaults(catalogue="small", host="127.0.0.1", no_redis=True)
     verbs.add_parser("lint", allow_abbrev=False)
+    verbs.add_parser("mails", allow_abbrev=False)
     verbs.add_parser("clean", allow_abbrev=False)
     return parser
 
@@ -1218,7 +1249,7 @@ def main(words: list[str]) -> int:
     try:
         options = parse(words)
         verbs = {"demo": demo, "test": test, "lint": lint, "bench": bench, "faults": faults, "browser": browser}
-        return (verbs | {"clean": clean})[options.verb](options)
+        return (verbs | {"mails": mails, "clean": clean})[options.verb](options)
     except Problem as problem:
         say(f"\n{problem}")
         return 1

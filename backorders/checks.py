@@ -22,6 +22,8 @@ from backorders.domain.calendars import public_holidays
 from backorders.domain.outbox import OF_AN_ORDER
 from backorders.domain.quiet import quiet_hours
 from backorders.domain.waves import Order
+from backorders.queries.ics import can_write_calendars
+from backorders.schedule import longest_send
 from backorders.shop.checking import doubts_about, problems_of
 from backorders.shop.paths import did_you_mean
 
@@ -122,6 +124,8 @@ def _wrong_of_its_kind(name: str, value: Any) -> str:
             return "has to be a tuple of datetime.date values."
     if name == "holidays" and isinstance(value, str) and value:
         return _wrong_holidays(value)
+    if name == "mail_calendar" and value is True and not can_write_calendars():
+        return "needs the icalendar package: pip install 'backorders[ics]'."
     if name == "mails_off":
         kinds = value if isinstance(value, (tuple, list, set, frozenset)) else [None]
         if any(kind not in list(OF_AN_ORDER) for kind in kinds):
@@ -284,10 +288,11 @@ def check_lease(**_: Any) -> list[CheckMessage]:
     times, lanes = (current.lease, current.mail_timeout), current.mail_connections
     if not all(isinstance(span, timedelta) for span in times) or not isinstance(lanes, int):
         return []  # said elsewhere
-    least = (lanes + 2) * current.mail_timeout
+    wait = max(current.mail_timeout, *map(_as_span, _time_outs_of_the_shop(current)), key=timedelta.total_seconds)
+    least = (lanes + 2) * wait
     if current.lease >= least:
         return []
-    hint = f"Set it to at least {least}: MAIL_TIMEOUT for each of {lanes} MAIL_CONNECTIONS, and twice more."
+    hint = f"Set it to at least {least}: the mail server's time-out of {wait} for each of {lanes} MAIL_CONNECTIONS, and twice more."
     return [
         Warning(
             "BACKORDERS['LEASE'] is so short that a slow mail server makes two workers send one mail.",
@@ -295,6 +300,21 @@ def check_lease(**_: Any) -> list[CheckMessage]:
             id="backorders.W005",
         )
     ]
+
+
+def _time_outs_of_the_shop(current: Settings) -> Iterator[Any]:
+    """The shop's own, in seconds: of Django's mail, and of Anymail, where it may be one for connecting and one for the answer."""
+    mailers = getattr(settings, "MAILERS", None)  # Django 6.1; there, reading EMAIL_* beside it raises
+    if mailers is None:
+        yield getattr(settings, "EMAIL_TIMEOUT", None)
+    else:
+        yield mailers.get(current.mailer, {}).get("OPTIONS", {}).get("timeout")
+    told = getattr(settings, "ANYMAIL", {}).get("REQUESTS_TIMEOUT")
+    yield sum(told) if isinstance(told, (tuple, list)) else told
+
+
+def _as_span(seconds: Any) -> timedelta:
+    return timedelta(seconds=seconds) if isinstance(seconds, (int, float)) else timedelta(0)
 
 
 @register()
@@ -323,6 +343,8 @@ def _celery(celery: Any) -> Iterator[CheckMessage]:
             hint="Set it to 600, or use backorders.schedule.celery_settings().",
             id="backorders.W008",
         )
+    yield from _late_acknowledgement(celery)
+    yield from _time_limit(celery)
     if {"pickle", "yaml"} & {str(kind) for kind in celery.accept_content or ()}:
         yield Warning(
             "Celery accepts pickle or yaml: whoever can write to the broker can run code.",
@@ -335,6 +357,43 @@ def _celery(celery: Any) -> Iterator[CheckMessage]:
             "Celery's beat does not know our jobs: a lost hint would hold mail up for ever.",
             hint="Add app.conf.beat_schedule.update(backorders.schedule.beat_schedule()), as in docs/mail.md.",
             id="backorders.W010",
+        )
+
+
+def _late_acknowledgement(celery: Any) -> Iterator[CheckMessage]:
+    if not celery.task_acks_late:
+        yield Warning(
+            "Celery's task_acks_late is off: what a killed worker was doing is done by nobody until the schedule comes round.",
+            hint="Set task_acks_late = True, or use backorders.schedule.celery_settings().",
+            id="backorders.W011",
+        )
+    elif not celery.task_reject_on_worker_lost:
+        yield Warning(
+            "Celery's task_reject_on_worker_lost is off: the task of a worker process that was killed counts as done.",
+            hint="Set task_reject_on_worker_lost = True, or use backorders.schedule.celery_settings().",
+            id="backorders.W012",
+        )
+    if celery.worker_prefetch_multiplier == 0 or celery.worker_prefetch_multiplier > _MOST_PREFETCHED:
+        number = celery.worker_prefetch_multiplier or "any number of"
+        yield Warning(
+            f"Celery fetches {number} messages for each process: hints wait behind a task of five seconds while others are idle.",
+            hint="Set worker_prefetch_multiplier = 1, or use backorders.schedule.celery_settings().",
+            id="backorders.W013",
+        )
+
+
+_MOST_PREFETCHED = 4
+"""Celery's own default, which is bearable."""
+
+
+def _time_limit(celery: Any) -> Iterator[CheckMessage]:
+    limits = [limit for limit in (celery.task_time_limit, celery.task_soft_time_limit) if limit]
+    least = longest_send()
+    if limits and min(limits) < least:
+        yield Warning(
+            f"Celery ends tasks after {min(limits)} s, while a mail server that says nothing may hold one up for {least} s.",
+            hint=f"Set task_time_limit to {least} or more, or MAIL_TIMEOUT to less.",
+            id="backorders.W014",
         )
 
 

@@ -134,7 +134,7 @@ class Settings:
     """Mails about orders that the shop writes itself, such as ``("promise_moved",)``; signals are sent all the same. See docs/mail.md."""
 
     mail_calendar: bool = False
-    """Attach the promised day to mails about orders, for the reader's calendar; a date that moves moves the entry."""
+    """Attach the promised day to mails about orders, for the reader's calendar; a date that moves moves the entry. Needs the ``ics`` extra."""
 
     order_url: str = ""
     """The shop's own page of an order, for mails about it, as in ``/orders/{order}/``; ``{order}`` and ``{line}`` are the references it gave. Empty: there is none."""
@@ -156,6 +156,9 @@ class Settings:
 
     mail_connections: int = 2
     """How many connections to a mail server (SMTP) one process uses side by side. It leaves as many mails in doubt when it is killed."""
+
+    mail_tasks: int = 2
+    """How many Celery tasks at a time work off a backlog of mails, all workers together; the others are there for the shop's own."""
 
     lease: timedelta = timedelta(seconds=120)
     """How long a claim lasts. At least the mail server's time-out for each of ``MAIL_CONNECTIONS``, and twice more."""

@@ -16,12 +16,8 @@ from backorders.services.backorders import tell_whole_orders as tell_orders
 from backorders.services.retention import tidy as tidy_up
 from backorders.services.stock import look_at, sweep_stock
 from backorders.services.supply import refresh_forecasts as forecast
-from backorders.services.wake import wake
-from backorders.services.waves import deliver_mail
+from backorders.services.ticks import tick
 from backorders.services.waves import release_waves as release
-
-_SECONDS = 5
-"""A tick drains at most this long and then asks for another: no broker delivers it twice, and a worker that is told to stop does soon."""
 
 
 @task_prerun.connect
@@ -52,9 +48,8 @@ def release_waves(**_later: Any) -> None:
 
 
 @shared_task(name="backorders.deliver_due_mail", ignore_result=True)
-def deliver_due_mail(**_later: Any) -> None:
-    if deliver_mail(seconds=_SECONDS).is_unfinished:
-        wake("deliver_due_mail")
+def deliver_due_mail(*, place: int | None = None, turn: int | None = None, **_later: Any) -> None:
+    tick(place=place, turn=turn)
 
 
 @shared_task(name="backorders.tidy", ignore_result=True)

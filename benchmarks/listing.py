@@ -35,7 +35,7 @@ def run(report: Report) -> None:
     rows.analyse()
     page = [product.pk for product in made[:: PRODUCTS // PAGE]]
     keys = [str(pk) for pk in page]
-    columns = ", ".join(AnchorRow._fields)
+    columns = ", ".join(AnchorRow._fields[:-1])  # the last is another table's
     type_id = ContentType.objects.get_for_model(Product).pk
     loaded = list(Product.objects.filter(pk__in=page))
     holes = ", ".join(["%s"] * PAGE)

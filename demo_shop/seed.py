@@ -9,7 +9,7 @@ from django.utils.text import slugify
 from backorders.models import ClosedDay, Delivery, Supplier
 from backorders.queries.calendars import calendars_of
 from backorders.services.locks import anchor_of
-from backorders.services.supply import expect_delivery, move_delivery
+from backorders.services.supply import expect_delivery, move_delivery, refresh_forecasts
 from backorders.services.terms import set_category_terms, set_selling_policy
 from backorders.testing import somebody_waiting_for
 from demo_shop.basket import BasketLine
@@ -62,6 +62,7 @@ def seed_small() -> int:
             explain(variants[sku], situation, variants, suppliers.get(variants[sku].product.brand))
     if situations:
         seed_life(variants)
+        refresh_forecasts()
     return len(situations)
 
 
@@ -75,7 +76,7 @@ def supplier_of(maker: Maker, variants: dict[str, Variant]) -> dict[str, Supplie
         ClosedDay.objects.create(supplier=supplier, day=today + timedelta(days=days), note=note)
     goods = [variant for variant in variants.values() if variant.product.brand in maker.brands]
     if is_new and goods:
-        Delivery.objects.bulk_create(past_deliveries(supplier, maker, goods, today))
+        Delivery.objects.bulk_create(past_deliveries(supplier, maker, goods[:12], today))
     return dict.fromkeys(maker.brands, supplier)
 
 

@@ -93,7 +93,7 @@ X_FRAME_OPTIONS = "SAMEORIGIN"  # the Inbox shows mails in a frame of its own
 USE_TZ = True
 TIME_ZONE = "Europe/Brussels"
 LANGUAGE_CODE = "en"
-LANGUAGES = [("en", _("English")), ("de", _("German")), ("fr", _("French")), ("ar", _("Arabic"))]
+LANGUAGES = [("en", _("English")), ("de", _("German")), ("fr", _("French")), ("es", _("Spanish")), ("ar", _("Arabic"))]
 
 STATIC_URL = "static/"
 WHITENOISE_USE_FINDERS = True
@@ -127,7 +127,7 @@ BACKORDERS = {
             "image": "image_url",
             "visible": "product.is_published",
             "feed": {
-                "description": "product.description",
+                "description": "product.description_shown",
                 "brand": "product.brand",
                 "mpn": "sku",
                 "item_group_id": "product.slug",
@@ -138,6 +138,7 @@ BACKORDERS = {
     "VERIFIED_EMAIL": "demo_shop.accounts.verified_email",
     "CLOSED_WEEKDAYS": (5, 6),  # nothing leaves on a weekend
     "ORDER_URL": "/orders/{order}/",
+    "MAIL_CALENDAR": True,
     "TELL_MOVES_AFTER": timedelta(seconds=5),  # a visitor who delays a delivery wants to see what happens
 }
 

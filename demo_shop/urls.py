@@ -1,6 +1,7 @@
+from django.conf import settings
 from django.contrib import admin
-from django.contrib.auth.views import LogoutView
 from django.urls import include, path, register_converter
+from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from demo_shop.views import account, browse, buy, inbox, states, warehouse
@@ -20,6 +21,9 @@ urlpatterns = [
     path("search/", browse.search, name="search"),
     path("p/<slug:slug>/", browse.product, name="product"),
     path("states/", states.gallery, name="states"),
+    path(
+        "favicon.ico", RedirectView.as_view(url=f"{settings.STATIC_URL}demo_shop/bird.svg")
+    ),  # for pages without a head of ours: mails
     path("pictures/<slug:kind>-<colour:colour>.svg", browse.picture_file, name="picture"),
     path("basket/", buy.basket, name="basket"),
     path("basket/add/", buy.add, name="basket_add"),
@@ -30,12 +34,13 @@ urlpatterns = [
     path("account/register/", account.register, name="register"),
     path("account/verify/<str:token>/", account.verify_email, name="verify_email"),
     path("account/login/", account.LogIn.as_view(), name="login"),
-    path("account/logout/", LogoutView.as_view(), name="logout"),
+    path("account/logout/", account.LogOut.as_view(), name="logout"),
     path("warehouse/", warehouse.shelves, name="warehouse"),
     path("warehouse/<str:sku>/", warehouse.shelf, name="shelf"),
     path("inbox/", inbox.mails, name="inbox"),
     path("inbox/<int:pk>/", inbox.mail, name="mail"),
     path("inbox/<int:pk>/html/", inbox.mail_html, name="mail_html"),
+    path("inbox/files/<int:pk>/", inbox.mail_file, name="mail_file"),
     path("i18n/", include("django.conf.urls.i18n")),
     path("admin/", admin.site.urls),
     # backorders, edit 2 of 5: its pages and API (and, for the curious, the API's description).

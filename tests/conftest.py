@@ -11,6 +11,7 @@ from django.db import connection, transaction
 from django.test import TestCase
 from django.utils import translation
 
+from backorders.queries.waves import forget_learned
 from backorders.services.delivery import deliver_due, drain
 from backorders.services.stock import sweep_stock
 from backorders.services.waves import release_waves
@@ -59,6 +60,12 @@ def in_english():
     translation.activate("en")
     yield
     translation.deactivate()
+
+
+@pytest.fixture(autouse=True)
+def nothing_learned():
+    """What a process has learned of its shop it keeps for a while; each test has a shop of its own."""
+    forget_learned()
 
 
 @pytest.fixture

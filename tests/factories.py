@@ -58,14 +58,14 @@ def in_days(days):
     return shop_today(timezone.now()) + dt.timedelta(days=days)
 
 
-def mug_with(stock=0, *, arrives=None, name="Mug", **fields):
+def mug_with(stock=0, *, arrives=None, confidence="firm", name="Mug", **fields):
     """A mug with so many on the shelf. ``fields``: of its anchor; ``arrives``: in how many days more of them come, from and to."""
     product = ProductFactory(stock=stock, name=name)
     if fields:
         StockItem.objects.filter(id=anchor_of(product).id).update(**fields)
     if arrives:
         days = {"earliest": in_days(arrives[0]), "latest": in_days(arrives[1])}
-        expect_delivery(product=product, quantity=5, confidence="firm", **days)
+        expect_delivery(product=product, quantity=5, confidence=confidence, **days)
     return product
 
 

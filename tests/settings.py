@@ -41,3 +41,4 @@ SELLABLES = {
 }
 BACKORDERS = {**BACKORDERS, "SELLABLES": SELLABLES, "SITE_URL": "https://shop.example", "SHOP_NAME": "Test Shop"}
 BACKORDERS["CLOSED_WEEKDAYS"] = ()  # the demo shop rests on weekends; a test that does says so
+BACKORDERS["MAIL_CALENDAR"] = False

@@ -41,7 +41,7 @@ def test_an_unknown_verb_is_met_with_the_nearest_one():
 
 
 def test_a_verb_that_resembles_none_is_met_with_all_of_them():
-    with pytest.raises(dev.Problem, match="There are: demo, test, lint, bench, faults, browser, clean."):
+    with pytest.raises(dev.Problem, match="There are: demo, test, lint, mails, bench, faults, browser, clean."):
         dev.parse(["frobnicate"])
 
 
@@ -86,6 +86,29 @@ def test_a_browser_that_was_named_and_is_not_there_is_not_replaced_by_another(mo
     monkeypatch.setenv("BACKORDERS_CHROMIUM", "/nowhere/chrome")
     with pytest.raises(dev.Problem, match="names /nowhere/chrome, which cannot be run here"):
         dev.find_chromium()
+
+
+@pytest.fixture
+def pictures(monkeypatch, tmp_path):
+    folder = tmp_path / "kept" / "pictures"
+    monkeypatch.setenv("BACKORDERS_SCREENSHOTS", str(folder))
+    return folder
+
+
+def test_pictures_are_kept_where_one_is_told_without_those_of_the_last_run(pictures):
+    assert dev.empty_screenshots() == pictures
+    for name in ("looked.jsonl", "index.html", "home-phone.png", "notes.txt"):
+        (pictures / name).touch()
+    dev.empty_screenshots()
+    assert [file.name for file in pictures.iterdir()] == ["notes.txt"]
+
+
+def test_a_folder_with_other_things_is_no_place_for_pictures(pictures):
+    pictures.mkdir(parents=True)
+    (pictures / "holiday.png").touch()
+    with pytest.raises(dev.Problem, match="where other things are"):
+        dev.empty_screenshots()
+    assert (pictures / "holiday.png").exists()
 
 
 def test_only_the_tests_take_options_of_pytest():

@@ -20,6 +20,7 @@ from backorders.admin.base import Page
 from backorders.admin.look import masked_within, may_see_addresses, state_badge
 from backorders.admin.words import why
 from backorders.domain.outbox import MailState, Outcome
+from backorders.domain.schemes import in_scheme
 from backorders.errors import InvalidAddress
 from backorders.models import OutgoingMail
 from backorders.queries.preview import Preview, latest_of_each_kind, mail_to_preview, previews_of
@@ -165,12 +166,7 @@ def _fate(preview: Preview) -> str:
 
 def _inert(html: str, *, scheme: str) -> str:
     """The same mail in one colour scheme, whatever the reader's own is; no link in it leads out of its frame."""
-    is_so, is_not = "(min-width: 0px)", "(min-width: 99999px)"
-    for name in ("light", "dark"):
-        asked = rf"\(\s*prefers-color-scheme\s*:\s*{name}\s*\)"
-        html = re.sub(asked, is_so if name == scheme else is_not, html, flags=re.IGNORECASE)
-    html = re.sub(r"(color-scheme\s*:\s*)light\s+dark", rf"\g<1>{scheme}", html, flags=re.IGNORECASE)
-    html = re.sub(r'(name="color-scheme"\s+content=")[^"]*', rf"\g<1>{scheme}", html, flags=re.IGNORECASE)
+    html = in_scheme(html, scheme)
     base = '<base target="_blank">'  # a new window is what a sandbox never opens
     whole, heads = re.subn(r"<head\b[^>]*>", lambda head: head[0] + base, html, count=1, flags=re.IGNORECASE)
     return whole if heads else base + html

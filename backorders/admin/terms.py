@@ -39,6 +39,7 @@ from backorders.services.trial import refusal_of
 from backorders.shop import Adapter, sellables
 
 MOMENTS = ("opens_at", "releases_at")
+_OF_PRODUCTS_ONLY = (Policy.PREORDER, Policy.ANNOUNCED)
 _MOST_CATEGORIES = 200
 
 EMPTY_SHELF = ["policy", "only_inbound", "reason"]
@@ -78,6 +79,14 @@ class TermsChecked(forms.BaseForm):
     def _check_release(self, cleaned: dict[str, Any]) -> None:
         if cleaned.get("policy") == Policy.PREORDER and "releases_at" in cleaned and not cleaned["releases_at"]:
             self.add_error("releases_at", gettext("A pre-order needs its release."))
+        if cleaned.get("policy") != Policy.ANNOUNCED:
+            return
+        for name in MOMENTS:
+            if cleaned.get(name):
+                self.add_error(name, gettext("What is only announced has no date yet."))
+        item = getattr(self, "instance", None)
+        if isinstance(item, StockItem) and self.initial.get("policy") != Policy.ANNOUNCED and item.queued_units:
+            self.add_error("policy", gettext("Units of it are ordered already, so it is more than announced."))
 
 
 def with_plain_words(fields: dict[str, forms.Field]) -> None:
@@ -243,7 +252,7 @@ class CategoryForm(TermsChecked, forms.ModelForm):
         with_plain_words(self.fields)
         if "policy" in self.fields:  # somebody who may only look has no fields at all
             policy: Any = self.fields["policy"]
-            policy.choices = [choice for choice in policy.choices if choice[0] != Policy.PREORDER]
+            policy.choices = [choice for choice in policy.choices if choice[0] not in _OF_PRODUCTS_ONLY]
         if "content_type" in self.fields:
             types: Any = self.fields["content_type"]
             types.queryset = types.queryset.filter(id__in=list(adapters_with_categories()))

@@ -15,7 +15,7 @@ from backorders.admin.look import badge, may_see_addresses, state_badge
 from backorders.conf import conf
 from backorders.domain.waves import Order
 from backorders.models import Hold, Restock, Wave
-from backorders.queries.waves import pledge_for, seed_of
+from backorders.queries.waves import pledge_for, seed_of, with_buyers, with_buyers_of_waves
 from backorders.services.holds import give_back_hold
 
 
@@ -32,8 +32,15 @@ class Openness(OpenFirst):
 
 class Waves(Ledger):
     model = Wave
-    fields = ["number", "released_at", "size", "units"]
+    fields = ["number", "released_at", "size", "bought", "units"]
     readonly_fields = fields
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Wave]:
+        return with_buyers_of_waves(super().get_queryset(request))
+
+    @admin.display(description=_("of those, bought"))
+    def bought(self, row: Wave) -> int:
+        return getattr(row, "buyers", None) or 0
 
 
 class Aside(OpenFirst):
@@ -96,18 +103,18 @@ def _give_back(hold: Hold) -> str:
 
 @admin.register(Restock)
 class RestockAdmin(ReadOnlyPage):
-    list_display = ["opened_at", "item_name", "number", "units_back", "people_told", "badge", "closed_at"]
+    list_display = ["opened_at", "item_name", "number", "units_back", "people_told", "bought", "badge", "closed_at"]
     list_filter = [Openness]
     list_select_related = ["item"]
     search_fields = ["item__object_id"]
     inlines = [Waves, Holds]
-    fields = ["item_name", "number", "units_back", "people_told", "badge", "opened_at", "closed_at"]
+    fields = ["item_name", "number", "units_back", "people_told", "bought", "badge", "opened_at", "closed_at"]
 
     def get_fields(self, request: HttpRequest, obj: Restock | None = None) -> Sequence[str]:
         return self.fields if conf.wave_order == Order.FIRST_COME else [*self.fields, "draw"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Restock]:
-        return super().get_queryset(request).annotate(people=Sum("waves__size"))
+        return with_buyers(super().get_queryset(request).annotate(people=Sum("waves__size")))
 
     @admin.display(description=_("item"))
     def item_name(self, row: Restock) -> str:
@@ -120,6 +127,10 @@ class RestockAdmin(ReadOnlyPage):
     @admin.display(description=_("people told"), ordering="people")
     def people_told(self, row: Restock) -> int:
         return getattr(row, "people", None) or 0
+
+    @admin.display(description=_("of those, bought"), ordering="buyers")
+    def bought(self, row: Restock) -> int:
+        return getattr(row, "buyers", None) or 0
 
     @admin.display(description=_("draw"))
     def draw(self, row: Restock) -> str:

@@ -9,7 +9,7 @@ from enum import StrEnum
 from backorders.domain.promises import not_before_release
 from backorders.domain.terms import NO_TERMS, Policy, Terms
 from backorders.domain.units import NO_UNITS, Units
-from backorders.domain.windows import NO_DATE, Confidence, Promise, Window, honest
+from backorders.domain.windows import NO_DATE, Confidence, Promise, Source, Window, honest
 from backorders.errors import MOST_UNITS
 
 
@@ -30,7 +30,7 @@ class Snapshot:
     ``on_shelf``: what the shop reports. ``held``: units on that shelf that belong to somebody. ``on_hold``: units put aside
     for people who were told, of which ``own`` for whoever asks. ``queued``: units ordered
     and not yet given, of which ``pinned`` come from deliveries of their own. ``inbound``: units announced. ``promise``:
-    when the next unit after the queue would come. Instants are aware.
+    when the next unit after the queue would come. ``dates_kept``: see ``Availability``. Instants are aware.
     """
 
     on_shelf: Units
@@ -46,6 +46,13 @@ class Snapshot:
     is_discontinued: bool = False
     is_visible: bool = True
     promise: Promise = NO_DATE
+    dates_kept: int | None = None
+
+    def is_out(self, now: datetime) -> bool:
+        """May it be sold as here? Not before its release, nor while it is only announced and nobody knows when that will be."""
+        if self.releases_at is None:
+            return self.terms.policy is not Policy.ANNOUNCED
+        return self.releases_at <= now
 
     @property
     def owed(self) -> int:
@@ -74,7 +81,9 @@ class Availability:
     ``for_sale``: units that can leave now. ``to_order``: units that can be ordered beyond those. ``window``: when such an
     order would come, or ``NO_DATE``. ``opens_at`` and ``releases_at`` are aware instants of a pre-order. ``terms``: least
     and most per order, the limit per customer, and why it is not here. ``more``: of a low shelf, when more comes, whether
-    or not it can be ordered ahead. ``is_full``: it may be ordered ahead, and all that may be is taken.
+    or not it can be ordered ahead. ``is_full``: it may be ordered ahead, and all that may be is taken. ``dates_kept``: of the
+    last ten deliveries of its usual supplier, how many came by the day that would have been named; ``None`` where there are
+    fewer, or the window is no delivery's.
     """
 
     state: State
@@ -86,6 +95,7 @@ class Availability:
     terms: Terms = NO_TERMS
     more: Promise = NO_DATE
     is_full: bool = False
+    dates_kept: int | None = None
 
     @property
     def is_made_to_order(self) -> bool:
@@ -122,7 +132,7 @@ def for_sale(snapshot: Snapshot, *, now: datetime) -> Units:
 
     Nothing leaves before its release.
     """
-    if not snapshot.is_visible or (snapshot.releases_at is not None and now < snapshot.releases_at):
+    if not snapshot.is_visible or not snapshot.is_out(now):
         return NO_UNITS
     return snapshot.free
 
@@ -140,19 +150,25 @@ def decide(snapshot: Snapshot, *, now: datetime, today: date) -> Availability:
         return Availability(State.OUT_OF_STOCK, terms=terms)
     if snapshot.is_discontinued:
         return Availability(State.DISCONTINUED, terms=terms)
-    if snapshot.releases_at is not None and now < snapshot.releases_at:
+    if not snapshot.is_out(now):
         return _before_release(snapshot, now=now, today=today)
     window = honest(snapshot.promise, today=today)
     room = _backorderable(snapshot)
     if room:
-        return Availability(State.BACKORDER, NO_UNITS, room, window, terms=terms)
-    is_full = terms.policy is not Policy.STOP and snapshot.queued > 0
+        return Availability(State.BACKORDER, NO_UNITS, room, window, terms=terms, dates_kept=_kept(snapshot, window))
+    is_full = terms.policy.takes_orders and snapshot.queued > 0
     return Availability(State.OUT_OF_STOCK, NO_UNITS, room, window, terms=terms, is_full=is_full)
+
+
+def _kept(snapshot: Snapshot, window: Promise) -> int | None:
+    """A supplier's record says nothing of a day that comes from nothing but a lead time."""
+    is_delivery = isinstance(window, Window) and window.source is Source.DELIVERY
+    return snapshot.dates_kept if is_delivery else None
 
 
 def _backorderable(snapshot: Snapshot) -> Units:
     """A pre-order that was released goes on as a backorder: there is no second allocation system."""
-    if snapshot.terms.policy is Policy.STOP or snapshot.is_discontinued:
+    if not snapshot.terms.policy.takes_orders or snapshot.is_discontinued:
         return NO_UNITS
     return _room(snapshot)
 
@@ -168,7 +184,8 @@ def _room(snapshot: Snapshot) -> Units:
 
 
 def _before_release(snapshot: Snapshot, *, now: datetime, today: date) -> Availability:
-    assert snapshot.releases_at is not None  # noqa: S101 - the caller asked
+    if snapshot.releases_at is None:
+        return Availability(State.COMING_SOON, terms=snapshot.terms)
     here = Window(earliest=today, latest=today, confidence=Confidence.FIRM)
     promise = here if snapshot.free else honest(snapshot.promise, today=today)
     window = not_before_release(promise, snapshot.releases_at.date(), today=today)

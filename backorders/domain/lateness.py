@@ -349,17 +349,21 @@ def observed(
 
 
 def replay(
-    own: Iterable[PastDelivery], *, pool: Sequence[Sequence[PastDelivery]], calendar: Calendar, today: date
+    own: Iterable[PastDelivery],
+    *,
+    pool: Sequence[Sequence[PastDelivery]],
+    calendar: Calendar,
+    today: date,
+    most: int | None = None,
 ) -> Iterator[Trial]:
     """This will say of each delivery due before ``today`` what would have been said on the day it was announced.
 
     With what was known that day, of the supplier and of the others (``pool``), and nothing else. Deliveries announced when
-    too little was known to learn from are left out. 1 to 2 ms a delivery with 25 suppliers.
+    too little was known to learn from are left out. ``most``: only of the last so many. 1 to 2 ms a delivery with 25 suppliers.
     """
     own = list(own)
-    for past in own:
-        if past.stated.latest >= today:
-            continue
+    due = [past for past in own if past.stated.latest < today]
+    for past in due if most is None else due[-most:]:
         seen = observed(own, on=past.announced_on, calendar=calendar)
         others = [observed(each, on=past.announced_on, calendar=calendar, most=PER_SUPPLIER) for each in pool]
         lateness = lateness_of(seen, pool=others)
@@ -376,6 +380,21 @@ def calibration(trials: Iterable[Trial], *, calendar: Calendar, today: date) -> 
     """
     trials = list(trials)
     return [_kept(level, trials, calendar=calendar, today=today) for level in LEVELS]
+
+
+RECORD = 10
+"""So many dates are a record to speak of."""
+
+
+def dates_kept(trials: Iterable[Trial], *, today: date) -> int | None:
+    """This will count how many of the last ten dates held, of those that would have been named and are over; ``None`` with fewer.
+
+    The newest are those of the deliveries that were announced last.
+    """
+    said = [(trial.past, trial.said[TARGET]) for trial in sorted(trials, key=lambda trial: trial.past.announced_on)]
+    over = [(past, window) for past, window in said if isinstance(window, Window) and window.latest < today]
+    last = over[-RECORD:]
+    return sum(past.is_here_by(window.latest) for past, window in last) if len(last) == RECORD else None
 
 
 def _kept(level: float, trials: Sequence[Trial], *, calendar: Calendar, today: date) -> Kept:

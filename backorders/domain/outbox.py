@@ -48,7 +48,7 @@ class Outcome(StrEnum):
     """It may have gone out, and nobody told us."""
 
     FAILED = "failed"
-    """The server's own trouble; it may pass."""
+    """The server's own trouble, or what it has against us and not against this mail; it may pass."""
 
     THROTTLED = "throttled"
     """Too many from us: everything waits as long as the server says."""
@@ -63,8 +63,11 @@ class Outcome(StrEnum):
 SHUTS = frozenset({Outcome.THROTTLED, Outcome.DENIED, Outcome.UNREACHABLE})
 """Answers after which nothing more is tried for a while, and for which no mail is charged an attempt."""
 
-SERVERS_FAULT = frozenset({Outcome.FAILED, Outcome.UNKNOWN})
-"""Answers that say something about the server: so many in a row open the circuit breaker."""
+REFUSALS = frozenset({Outcome.REFUSED, Outcome.NO_MAILBOX})
+"""Answers that are final for their mail, or for its address."""
+
+OPENS_THE_BREAKER = frozenset({Outcome.FAILED, Outcome.UNKNOWN}) | REFUSALS
+"""Answers of which so many in a row, with no mail accepted between them, say something about the server, or about us."""
 
 
 URGENT = 0
@@ -106,7 +109,8 @@ OF_AN_ORDER = (
 """Mails of an order's life, which a shop may write itself (``MAILS_OFF``)."""
 
 BREAKS_AFTER = 20
-"""Failures of the server in a row, whatever the mail, after which it is left alone."""
+"""Failures and refusals in a row, whatever the mail, after which the server is left alone. A server that refuses every mail has
+something against us, and no address is given up for that."""
 
 LONGEST_PAUSE = timedelta(hours=1)
 """However long a server asks for."""
@@ -129,7 +133,7 @@ def pause_of_all(outcome: Outcome, *, failures: int, asked_for: timedelta | None
         return _PAUSE_DENIED
     if outcome is Outcome.UNREACHABLE:
         return timedelta(seconds=_UNREACHABLE[min(max(failures, 1), len(_UNREACHABLE)) - 1])
-    return _BREAK if outcome in SERVERS_FAULT and failures >= BREAKS_AFTER else None
+    return _BREAK if outcome in OPENS_THE_BREAKER and failures >= BREAKS_AFTER else None
 
 
 _PAUSES = (30, 120, 600, 3600, 4 * 3600)
@@ -151,6 +155,9 @@ def refill(*, tokens: float, seconds: float, rate: float) -> float:
     """
     return min(tokens + rate * max(0.0, seconds), max(1.0, rate))
 
+
+SHOP_RESTS = timedelta(seconds=30)
+"""So long mails wait after the shop could not be read about any product."""
 
 STRIDE = 0.1
 """Seconds. For so long mails are past stopping: they are marked "sending" together."""

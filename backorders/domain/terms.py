@@ -17,6 +17,12 @@ class Policy(StrEnum):
     BACKORDER = "backorder"
     PREORDER = "preorder"
     MADE_TO_ORDER = "made_to_order"
+    ANNOUNCED = "announced"
+
+    @property
+    def takes_orders(self) -> bool:
+        """May more be ordered than is on the shelf, once it is out?"""
+        return self not in (Policy.STOP, Policy.ANNOUNCED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from calendar import monthrange
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from enum import StrEnum
 
-from backorders.domain.windows import NoDate, Promise, Window, honest
+from backorders.domain.windows import Confidence, NoDate, Promise, Window, honest
 
 _DAYS_WIDE, _DAYS_AHEAD = 6, 28
 _WEEKS_WIDE, _WEEKS_AHEAD = 21, 56
@@ -58,6 +58,7 @@ class Label:
 def label_of(promise: Promise, *, today: date, is_lasting: bool = False) -> Label | NoDate:
     """This will choose the finest words for a window: those that contain it and imply the fewest days.
 
+    A guess gets the next wider ones, and never names a day.
     ``is_lasting``: words that still hold when they are read days later, as mails and orders are; no "today", no weeks.
     A window that is over becomes ``OVERDUE``; what has no date stays as it is.
     """
@@ -67,13 +68,15 @@ def label_of(promise: Promise, *, today: date, is_lasting: bool = False) -> Labe
 def by_label_of(promise: Promise, *, today: date, is_lasting: bool = False) -> Label | NoDate:
     """This will put the upper end of a window into words, never a day too early: "today", "by 16 May", "by the end of May".
 
-    There is no "by early May", which names no day, and no "within 3 weeks", which moves while nothing has changed.
+    There is no "by early May", which names no day, and no "within 3 weeks", which moves while nothing has changed. A guess
+    is put one step wider: "by the middle of May", "by the end of May".
     """
     window = honest(promise, today=today)
     if not isinstance(window, Window):
         return window
-    said_now = None if is_lasting else _today(window, today)
-    return said_now or _by(window.latest, today)
+    is_guess = window.confidence is Confidence.GUESS
+    said_now = None if is_lasting or is_guess else _today(window, today)
+    return said_now or _by(window.latest, today, is_guess=is_guess)
 
 
 def is_same_promise(old: Promise, new: Promise, *, today: date) -> bool:
@@ -82,8 +85,12 @@ def is_same_promise(old: Promise, new: Promise, *, today: date) -> bool:
     Asked of the upper end in its lasting words, which is what orders and mails promise. How certain the date is, is not
     compared.
     """
-    old_words, new_words = (by_label_of(one, today=today, is_lasting=True) for one in (old, new))
+    old_words, new_words = (by_label_of(_as_estimate(one), today=today, is_lasting=True) for one in (old, new))
     return old_words == new_words
+
+
+def _as_estimate(promise: Promise) -> Promise:
+    return replace(promise, confidence=Confidence.ESTIMATED) if isinstance(promise, Window) else promise
 
 
 # choosing
@@ -95,7 +102,22 @@ def _finest(promise: Promise, offers: Iterable[Callable[[Window, date], Label | 
     if not isinstance(window, Window):
         return window
     labels = [label for offer in offers if (label := offer(window, today)) is not None]
-    return min(labels, key=lambda label: label.last - label.first)
+    finest = min(labels, key=_width)
+    return finest if window.confidence is not Confidence.GUESS else _next_wider(finest, labels)
+
+
+def _width(label: Label) -> timedelta:
+    return label.last - label.first
+
+
+def _next_wider(finest: Label, labels: Iterable[Label]) -> Label:
+    """One step, for a date that nobody has confirmed: of words that name no day, the finest beyond those it would have had."""
+    vague = [label for label in labels if label.kind not in _NAMED_DAYS]
+    wider = vague if finest.kind in _NAMED_DAYS else [label for label in vague if _width(label) > _width(finest)]
+    return min(wider, key=_width, default=finest)
+
+
+_NAMED_DAYS = (Kind.TODAY, Kind.DAY, Kind.DAYS)
 
 
 def _today(window: Window, today: date) -> Label | None:
@@ -141,12 +163,12 @@ def _months(window: Window, today: date) -> Label:
     return _label(Kind.MONTHS if "/" in name else Kind.MONTH, name, first, last, today)
 
 
-def _by(day: date, today: date) -> Label:
+def _by(day: date, today: date, *, is_guess: bool) -> Label:
     """The middle of a month is its 15th: who is promised the middle does not mean the 20th."""
     ahead = (day - today).days
-    if ahead <= _DAYS_AHEAD:
+    if ahead <= _DAYS_AHEAD and not is_guess:
         return _label(Kind.BY_DAY, f"by {day}", today, day, today)
-    if ahead <= _THIRDS_AHEAD and day.day <= 15:
+    if ahead <= (_DAYS_AHEAD if is_guess else _THIRDS_AHEAD) and day.day <= 15:
         return _label(Kind.BY_MIDDLE, f"by the middle of {day:%Y-%m}", today, day.replace(day=15), today)
     return _label(Kind.BY_END, f"by the end of {day:%Y-%m}", today, _end_of_month(day), today)
 

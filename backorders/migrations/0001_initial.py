@@ -49,6 +49,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('token', models.UUIDField(primary_key=True, serialize=False)),
                 ('leased_until', models.DateTimeField()),
+                ('has_begun', models.BooleanField(default=False)),
                 ('telling', models.BigIntegerField(null=True)),
                 ('telling_to', models.BigIntegerField(null=True)),
             ],
@@ -72,6 +73,18 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'way of mail',
                 'verbose_name_plural': 'ways of mail',
+            },
+        ),
+        migrations.CreateModel(
+            name='MailTick',
+            fields=[
+                ('number', models.PositiveSmallIntegerField(primary_key=True, serialize=False)),
+                ('turn', models.PositiveBigIntegerField(default=0)),
+                ('kept_until', models.DateTimeField(null=True)),
+            ],
+            options={
+                'verbose_name': 'place of a mail task',
+                'verbose_name_plural': 'places of mail tasks',
             },
         ),
         migrations.CreateModel(
@@ -216,7 +229,7 @@ class Migration(migrations.Migration):
             name='StockItem',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('policy', models.CharField(blank=True, choices=[('', "as the category or the shop's setting says"), ('stop', 'stop selling'), ('backorder', 'take backorders'), ('preorder', 'take pre-orders until release'), ('made_to_order', 'make it to order')], default='', max_length=14, verbose_name='when the shelf is empty')),
+                ('policy', models.CharField(blank=True, choices=[('', "as the category or the shop's setting says"), ('stop', 'stop selling'), ('backorder', 'take backorders'), ('preorder', 'take pre-orders until release'), ('made_to_order', 'make it to order'), ('announced', 'announce it, without a date yet')], default='', max_length=14, verbose_name='when the shelf is empty')),
                 ('backorder_limit', models.PositiveIntegerField(blank=True, help_text='Units that may be owed at a time.', null=True, verbose_name='backorder limit')),
                 ('only_inbound', models.BooleanField(blank=True, help_text='Backorders are taken only as far as announced deliveries cover them.', null=True, verbose_name='sell only what is on its way')),
                 ('customer_limit', models.PositiveIntegerField(blank=True, help_text='Units one customer may have on backorder or pre-order, all orders together.', null=True, verbose_name='limit per customer')),
@@ -270,6 +283,7 @@ class Migration(migrations.Migration):
                 ('units', models.PositiveIntegerField(help_text='Empty: the shop does not count this product.', null=True, verbose_name='units')),
                 ('opened_at', models.DateTimeField(verbose_name='opened')),
                 ('closed_at', models.DateTimeField(null=True, verbose_name='closed')),
+                ('look_again_at', models.DateTimeField(null=True)),
                 ('item', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='restocks', to='backorders.stockitem')),
             ],
             options={
@@ -343,6 +357,7 @@ class Migration(migrations.Migration):
                 ('created_at', models.DateTimeField(verbose_name='queued')),
                 ('due_at', models.DateTimeField(verbose_name='due')),
                 ('lease_token', models.UUIDField(null=True)),
+                ('lane', models.BigIntegerField(default=0)),
                 ('bundle', models.BigIntegerField(null=True)),
                 ('attempts', models.PositiveSmallIntegerField(default=0, verbose_name='attempts')),
                 ('sent_at', models.DateTimeField(null=True, verbose_name='sent')),
@@ -404,6 +419,7 @@ class Migration(migrations.Migration):
                 ('lead_days', models.PositiveSmallIntegerField(blank=True, help_text='Working days from our order to their delivery; used where an item says nothing itself.', null=True, verbose_name='lead time')),
                 ('closed_weekdays', models.CharField(blank=True, default='', help_text='Weekdays on which they do not deliver.', max_length=7, verbose_name='closed on')),
                 ('holidays', models.CharField(blank=True, default='', help_text='A country, or a country and a region, such as DE or DE-BY. Needs the holidays package.', max_length=10, verbose_name='public holidays of')),
+                ('dates_kept', models.PositiveSmallIntegerField(editable=False, null=True, verbose_name='dates kept, of the last ten')),
             ],
             options={
                 'verbose_name': 'supplier',
@@ -456,7 +472,7 @@ class Migration(migrations.Migration):
             name='CategoryTerms',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('policy', models.CharField(blank=True, choices=[('', "as the category or the shop's setting says"), ('stop', 'stop selling'), ('backorder', 'take backorders'), ('preorder', 'take pre-orders until release'), ('made_to_order', 'make it to order')], default='', max_length=14, verbose_name='when the shelf is empty')),
+                ('policy', models.CharField(blank=True, choices=[('', "as the category or the shop's setting says"), ('stop', 'stop selling'), ('backorder', 'take backorders'), ('preorder', 'take pre-orders until release'), ('made_to_order', 'make it to order'), ('announced', 'announce it, without a date yet')], default='', max_length=14, verbose_name='when the shelf is empty')),
                 ('backorder_limit', models.PositiveIntegerField(blank=True, help_text='Units that may be owed at a time.', null=True, verbose_name='backorder limit')),
                 ('only_inbound', models.BooleanField(blank=True, help_text='Backorders are taken only as far as announced deliveries cover them.', null=True, verbose_name='sell only what is on its way')),
                 ('customer_limit', models.PositiveIntegerField(blank=True, help_text='Units one customer may have on backorder or pre-order, all orders together.', null=True, verbose_name='limit per customer')),
@@ -591,7 +607,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='outgoingmail',
-            index=models.Index(condition=models.Q(('state', 'queued')), fields=['priority', 'due_at', 'id'], name='backorders_mail_due'),
+            index=models.Index(condition=models.Q(('state', 'queued')), fields=['lane', 'priority', 'due_at', 'id'], name='backorders_mail_due'),
         ),
         migrations.AddIndex(
             model_name='outgoingmail',

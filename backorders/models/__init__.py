@@ -4,7 +4,7 @@ from backorders.models.alternatives import Alternative
 from backorders.models.backorders import Allocation, Backorder, Promise
 from backorders.models.checkout import PlacedOrder
 from backorders.models.feedback import MailFeedback
-from backorders.models.outbox import MailClaim, MailLane, OutgoingMail
+from backorders.models.outbox import MailClaim, MailLane, MailTick, OutgoingMail
 from backorders.models.stock import CategoryTerms, StockEvent, StockItem
 from backorders.models.subscriptions import Subscription, SubscriptionToken
 from backorders.models.supply import ClosedDay, Delivery, DeliveryRevision, Supplier
@@ -23,6 +23,7 @@ __all__ = [
     "MailClaim",
     "MailFeedback",
     "MailLane",
+    "MailTick",
     "OutgoingMail",
     "PlacedOrder",
     "Promise",

@@ -12,6 +12,12 @@ from backorders.models.backorders import Allocation, Backorder, Promise
 from backorders.models.subscriptions import Subscription
 from backorders.models.waves import Restock
 
+ORDINARY = 0
+"""The lane of mails that nothing but their turn holds up."""
+
+SUSPECT = -1
+"""The lane of mails whose claim died before it had told anything: each is tried alone."""
+
 
 class OutgoingMail(models.Model):
     """One mail to one person. It holds no address and no text: both are read when it leaves, so it can never be stale."""
@@ -75,6 +81,9 @@ class OutgoingMail(models.Model):
     created_at = models.DateTimeField(_("queued"))
     due_at = models.DateTimeField(_("due"))
     lease_token = models.UUIDField(null=True)
+    lane = models.BigIntegerField(default=ORDINARY)
+    """Where it waits for its turn: with most mails (``ORDINARY``), with those to a domain whose pace was used up (the id of its
+    ``MailLane``), or with those that may have killed their worker (``SUSPECT``)."""
     bundle = models.BigIntegerField(null=True)
     """Mails of one mailbox with the same number leave as one digest: the id of the one that leads."""
     attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
@@ -106,7 +115,7 @@ class OutgoingMail(models.Model):
         ]
         indexes = [
             models.Index(
-                fields=["priority", "due_at", "id"],
+                fields=["lane", "priority", "due_at", "id"],
                 condition=Q(state="queued"),
                 name="backorders_mail_due",
             ),
@@ -135,6 +144,8 @@ class MailClaim(models.Model):
 
     token = models.UUIDField(primary_key=True)
     leased_until = models.DateTimeField()
+    has_begun = models.BooleanField(default=False)
+    """What its mails speak of was read, and some of them are "sending". A process that dies before that may have died of one."""
     telling = models.BigIntegerField(null=True)
     """The place of the mail that the server is being told; of the first, where it is told several side by side."""
     telling_to = models.BigIntegerField(null=True)
@@ -167,3 +178,16 @@ class MailLane(models.Model):
 
     def __str__(self) -> str:
         return self.name or str(_("all mail"))
+
+
+class MailTick(models.Model):
+    """A place for one Celery task that works off a backlog: asked for, at work, or free."""
+
+    number = models.PositiveSmallIntegerField(primary_key=True)
+    turn = models.PositiveBigIntegerField(default=0)
+    """Which of its tasks is meant: one more with each that is asked for, and with each that begins."""
+    kept_until = models.DateTimeField(null=True)
+
+    class Meta:
+        verbose_name = _("place of a mail task")
+        verbose_name_plural = _("places of mail tasks")

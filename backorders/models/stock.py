@@ -37,6 +37,7 @@ class SellingTerms(models.Model):
         BACKORDER = "backorder", _("take backorders")
         PREORDER = "preorder", _("take pre-orders until release")
         MADE_TO_ORDER = "made_to_order", _("make it to order")
+        ANNOUNCED = "announced", _("announce it, without a date yet")
 
     policy = models.CharField(
         _("when the shelf is empty"), max_length=14, choices=SellingPolicy, default=SellingPolicy.DEFAULT, blank=True

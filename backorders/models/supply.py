@@ -11,7 +11,10 @@ from backorders.models.stock import StockItem
 
 
 class Supplier(models.Model):
-    """Who sends us goods, when they work, and how long they usually take."""
+    """Who sends us goods, when they work, and how long they usually take.
+
+    ``dates_kept``: of their last ten deliveries, how many came by the day that we would have named; ``None``: there are fewer.
+    """
 
     name = models.CharField(_("name"), max_length=120, unique=True)
     lead_days = models.PositiveSmallIntegerField(
@@ -30,6 +33,7 @@ class Supplier(models.Model):
         default="",
         help_text=_("A country, or a country and a region, such as DE or DE-BY. Needs the holidays package."),
     )
+    dates_kept = models.PositiveSmallIntegerField(_("dates kept, of the last ten"), null=True, editable=False)
 
     class Meta:
         verbose_name = _("supplier")

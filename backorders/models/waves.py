@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from django.db import models
@@ -9,6 +10,12 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from backorders.models.stock import StockItem
+
+
+class RestockQuerySet(models.QuerySet["Restock"]):
+    def look_again(self, item_ids: Iterable[int]) -> int:
+        """Something has changed about these items that may let somebody be told."""
+        return self.filter(item__in=item_ids, look_again_at__isnull=False, closed_at=None).update(look_again_at=None)
 
 
 class Restock(models.Model):
@@ -21,6 +28,10 @@ class Restock(models.Model):
     )
     opened_at = models.DateTimeField(_("opened"))
     closed_at = models.DateTimeField(_("closed"), null=True)
+    look_again_at = models.DateTimeField(null=True)
+    """Nobody could be told at the last look: the next one may wait until then. Empty: something has changed since."""
+
+    objects = RestockQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("restock")

@@ -16,7 +16,7 @@ from django.utils import timezone
 from backorders.conf import conf
 from backorders.domain.availability import Availability, Snapshot, decide
 from backorders.domain.promises import Lead
-from backorders.domain.terms import Policy, Terms, terms_in_force
+from backorders.domain.terms import Terms, terms_in_force
 from backorders.domain.units import UNLIMITED, Units, counted
 from backorders.domain.windows import NO_DATE, Confidence, Promise, Window, window_of
 from backorders.errors import MOST_UNITS, StockUnreadable
@@ -32,7 +32,10 @@ log = logging.getLogger(__name__)
 
 
 class AnchorRow(NamedTuple):
-    """The columns of ``StockItem`` that the decision needs, in the order in which they are read. The terms come first, as one block."""
+    """The columns of ``StockItem`` that the decision needs, in the order in which they are read. The terms come first, as one block.
+
+    The last is of its usual supplier; pages alone ask for it.
+    """
 
     content_type_id: int
     object_id: str
@@ -59,6 +62,7 @@ class AnchorRow(NamedTuple):
     next_earliest: date | None
     next_latest: date | None
     next_confidence: str
+    dates_kept: int | None = None
 
     @property
     def terms(self) -> TermsRow:
@@ -194,6 +198,7 @@ class Frame:
             is_discontinued=row.is_discontinued,
             is_visible=is_visible,
             promise=self._promise(row, terms),
+            dates_kept=row.dates_kept,
         )
 
     def _promise(self, row: AnchorRow, terms: Terms) -> Promise:
@@ -207,7 +212,7 @@ class Frame:
 
     def _by_lead_time(self, terms: Terms) -> Promise:
         """Where no delivery is announced: the lead time, counted from the working day on which an order would count."""
-        if terms.lead_days is None or terms.policy is Policy.STOP:
+        if terms.lead_days is None or not terms.policy.takes_orders:
             return NO_DATE
         return Lead(days=terms.lead_days, calendar=shop_calendar()).window_for(working_day_of(self.now))
 
@@ -310,7 +315,8 @@ def _anchors_statement(ids_by_type: dict[int, list[str]]) -> tuple[str, list[Any
     return sql, [*params, *ids_by_type]
 
 
-_ITEM = Columns(StockItem, AnchorRow._fields, alias="item")
+_OWN = AnchorRow._fields[:-1]
+_ITEM = Columns(StockItem, _OWN, alias="item")
 _LEAD_DAYS = "COALESCE(item.lead_days, supplier.lead_days)"
 _WAS_RELEASED = (  # looked up only of what has a release: nearly nothing on any list has one
     "CASE WHEN item.releases_at IS NULL THEN 0 "  # noqa: S608 - our own names
@@ -318,7 +324,7 @@ _WAS_RELEASED = (  # looked up only of what has a release: nearly nothing on any
     f"WHEN EXISTS (SELECT 1 FROM {StockEvent._meta.db_table} event WHERE event.item_id = item.id "
     f"AND event.kind = '{StockEvent.Kind.TAKEN.value}') THEN 1 ELSE 0 END"
 )
-_ITEM_COLUMNS = f"{_ITEM.sql.replace('item.lead_days', _LEAD_DAYS)}, {_WAS_RELEASED}, 1"
+_ITEM_COLUMNS = f"{_ITEM.sql.replace('item.lead_days', _LEAD_DAYS)}, supplier.dates_kept, {_WAS_RELEASED}, 1"
 _CATEGORY_COLUMNS = ", ".join(
     ["content_type_id", "key", *TERMS, *["NULL"] * (len(AnchorRow._fields) - 2 - len(TERMS)), "0", "0"]
 )
@@ -471,7 +477,7 @@ def answer_to(item: StockItem, look: Look, now: datetime, *, own: int = 0) -> Av
 
 def row_of_item(item: StockItem) -> AnchorRow:
     """A loaded anchor as the decision wants it. Its supplier's lead time is read when the item has none of its own."""
-    row = AnchorRow(*(getattr(item, name) for name in AnchorRow._fields))
+    row = AnchorRow(*(getattr(item, name) for name in _OWN))
     if row.lead_days is None and item.supplier_id is not None and item.supplier is not None:
         return row._replace(lead_days=item.supplier.lead_days)
     return row

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import email.policy
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from functools import lru_cache
 from itertools import islice
@@ -26,7 +26,6 @@ from backorders.conf import conf
 from backorders.domain.allocation import Fill
 from backorders.domain.availability import Availability
 from backorders.domain.headers import one_line
-from backorders.domain.ics import Entry, calendar_file
 from backorders.domain.outbox import OF_A_RETURN, MailKind, MailState
 from backorders.domain.tokens import Purpose
 from backorders.domain.windows import Promise as PromisedWindow
@@ -49,6 +48,7 @@ from backorders.queries.alternatives import Substitute, alternatives_for
 from backorders.queries.availability import availability_of_items, shop_today
 from backorders.queries.backorders import Given, Place, history_of, orders_of, places_of_lines, units_kept
 from backorders.queries.clock import database_now
+from backorders.queries.ics import Entry, calendar_file, can_write_calendars
 from backorders.queries.stock import describe_items
 from backorders.queries.subscriptions import confirmed_together
 from backorders.queries.timelines import line_path
@@ -102,13 +102,38 @@ class Move:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Words:
+    """What the shop shows of products, in the language in force: read once for each that is asked for, all products together."""
+
+    items: list[StockItem]
+    ended: list[StockItem]
+    """Items of requests that have ended, whose mails name substitutes."""
+    now: datetime
+    _described: dict[str, dict[int, Described]] = field(default_factory=dict)
+    _substitutes: dict[str, dict[int, list[Substitute]]] = field(default_factory=dict)
+
+    def described(self) -> dict[int, Described]:
+        language = translation.get_language() or ""
+        if language not in self._described:
+            self._described[language] = describe_items(self.items)
+        return self._described[language]
+
+    def substitutes(self) -> dict[int, list[Substitute]]:
+        """What can be bought instead, best first, by item."""
+        language = translation.get_language() or ""
+        if language not in self._substitutes:
+            self._substitutes[language] = _substitutes_of(self.ended, self.now) if self.ended else {}
+        return self._substitutes[language]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """What many mails need to know, read in bulk just before they leave."""
 
     suppressed: frozenset[str]
     unconfirmed: frozenset[str]
     availability: dict[int, Availability]
-    described: dict[int, Described]
+    words: Words
     places: dict[int, Place]
     orders: dict[int, list[Backorder]]
     """All lines of an order that ships as a whole, by the line its mail hangs on."""
@@ -126,9 +151,12 @@ class Facts:
     """All products that would have done, by the ended request a mail hangs on."""
     moves: dict[int, Move]
     """What became of the dates of lines, where a mail tells of that or brings a calendar entry."""
-    substitutes: dict[int, list[Substitute]]
-    """What can be bought instead, best first, by the item of an ended request."""
     now: datetime
+
+    @property
+    def described(self) -> dict[int, Described]:
+        """By item, in the language in force; a product that has vanished is not there."""
+        return self.words.described()
 
     def hold_of(self, mail: OutgoingMail) -> Hold | None:
         """What a mail tells of, as long as half of its time is left: one that a server held up for longer comes too late."""
@@ -158,11 +186,13 @@ def facts_for(mails: list[OutgoingMail], now: datetime) -> Facts:
     lines = [mail.backorder for mail in mails if mail.backorder]
     held = [mail for mail in mails if mail.kind == MailKind.HELD]
     holds = Hold.objects.open().filter(subscription__in=[mail.subscription_id for mail in held]) if held else []
+    words = Words(items=list(items.values()), ended=[items[key] for key in {row.item_id for row in ended}], now=now)
+    words.described()  # trouble with a product shows before anything is said of it
     return Facts(
         suppressed=SuppressedAddress.objects.among(keys),
         unconfirmed=frozenset(pending.values_list("email_key", flat=True) if asked else []),
         availability=availability_of_items(items.values(), now),
-        described=describe_items(items.values()),
+        words=words,
         places=places_of_lines(lines, now) if lines else {},
         orders=orders,
         to_tell=_units_to_tell([line.id for line in filled]) if filled else {},
@@ -172,9 +202,15 @@ def facts_for(mails: list[OutgoingMail], now: datetime) -> Facts:
         asked_again=_asked_again(ended) if ended else frozenset(),
         moves=_moves_of([mail.backorder for mail in mails if mail.backorder and _tells_of_dates(mail)], now),
         choices={row_id: [items[item.id] for item in choice] for row_id, choice in choices.items()},
-        substitutes=_substitutes_of({items[row.item_id] for row in ended}, now) if ended else {},
         now=now,
     )
+
+
+def read_product(item: StockItem, now: datetime) -> None:
+    """This will ask the shop about one product what mails need to know, and raise whatever its adapter raises."""
+    attach_products([item])
+    availability_of_items([item], now)
+    describe_items([item])
 
 
 def _to_holders(items: list[StockItem], now: datetime) -> dict[int, Availability]:
@@ -199,7 +235,7 @@ def _asked_again(ended: list[Subscription]) -> frozenset[tuple[int, str]]:
     return frozenset(Subscription.objects.live().filter(**same).values_list("item_id", "email_key"))
 
 
-def _substitutes_of(items: set[StockItem], now: datetime) -> dict[int, list[Substitute]]:
+def _substitutes_of(items: list[StockItem], now: datetime) -> dict[int, list[Substitute]]:
     products = {item.id: item.product for item in items if item.product is not None}
     found = alternatives_for(products.values(), limit=_LOOK_AT, now=now)
     return {item_id: found[product] for item_id, product in products.items()}
@@ -479,8 +515,7 @@ def message_for(
     ``fellows``: further mails to the same reader that leave as one with it, each with its tokens.
     """
     recipient = recipient_of(mail)
-    language = recipient.language or settings.LANGUAGE_CODE
-    with translation.override(language), timezone.override(zone_of(recipient)):
+    with translation.override(language_of(recipient)), timezone.override(zone_of(recipient)):
         context = context_for(mail, facts, tokens=tokens)
         name = f"backorders/mail/{mail.kind}"
         if fellows:
@@ -521,7 +556,7 @@ _WITH_CALENDAR = (
 def _calendar_entry(mail: OutgoingMail, facts: Facts, context: dict[str, Any]) -> Entry | None:
     """The day we stand by; or, where there is none any more, the last one, taken away. Nothing where there never was one."""
     line = mail.backorder
-    if not conf.mail_calendar or mail.kind not in _WITH_CALENDAR or line is None:
+    if not conf.mail_calendar or mail.kind not in _WITH_CALENDAR or line is None or not can_write_calendars():
         return None
     move, place = facts.moves.get(line.id), facts.places[line.id]
     is_over = line.state == Backorder.State.CANCELLED
@@ -561,6 +596,11 @@ class Watched:
     def __str__(self) -> str:
         self.was_read = True
         return str(self._row)
+
+
+def language_of(recipient: Subscription | Backorder) -> str:
+    """The reader's language, or the shop's."""
+    return recipient.language or settings.LANGUAGE_CODE
 
 
 def zone_of(recipient: Subscription | Backorder) -> ZoneInfo | None:
@@ -612,7 +652,7 @@ def context_for(mail: OutgoingMail, facts: Facts, *, tokens: Tokens) -> dict[str
 def _what_ended(request: Subscription, facts: Facts) -> dict[str, Any]:
     """``last_day`` is set where one was named. Substitutes are those that are there in the number asked for."""
     titles = [facts.described[item.id].title for item in facts.choices[request.id] if item.id in facts.described]
-    best = (each for each in facts.substitutes.get(request.item_id, []) if _is_enough(each, request))
+    best = (each for each in facts.words.substitutes().get(request.item_id, []) if _is_enough(each, request))
     return {
         "titles": titles,
         "others": len(titles) - 1,

@@ -24,7 +24,7 @@ from backorders.models import OutgoingMail, Subscription, SubscriptionToken
 from backorders.models.stock import attach_products
 from backorders.models.subscriptions import SubscriptionQuerySet
 from backorders.queries.backorders import FreeUnits, free_arrivals
-from backorders.queries.waves import learned_shop
+from backorders.queries.waves import learned_lately
 from backorders.shop import sellables
 
 
@@ -113,6 +113,11 @@ def subscriptions_of(customer: Any) -> list[Subscription]:
     return found
 
 
+def own_request(customer: Any, subscription_id: int) -> Subscription:
+    """One request of a signed-in customer, live or over. Raises ``Subscription.DoesNotExist`` for anybody else's."""
+    return Subscription.objects.select_related("item").get(id=subscription_id, customer_id=customer.pk)
+
+
 def requests_about(products: Iterable[Any], *, customer: Any) -> dict[Any, Subscription]:
     """The confirmed live requests of a signed-in customer about some products, by product; the oldest of each (one query)."""
     if not getattr(customer, "is_authenticated", False):
@@ -198,7 +203,7 @@ def standings_of(subscriptions: Iterable[Subscription], now: datetime | None = N
     crowds = _ahead_of(waiting) if conf.wave_order == Order.FIRST_COME else _others_of(waiting)
     items = {row.item_id: row.item for row in waiting}
     arrivals = free_arrivals(items.values(), now=now)
-    learned = learned_shop(now) if any(arrivals.values()) else Learned()
+    learned = learned_lately(now) if any(arrivals.values()) else Learned()
     return {row.id: _standing(row, crowds[row.id], arrivals[row.item_id], learned) for row in waiting}
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from bisect import bisect
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Count, Exists, FloatField, Max, OuterRef, Q, Sum
-from django.db.models.functions import Cast
+from django.db.models import Count, Exists, FloatField, Max, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models.functions import Cast, Coalesce
 from django.utils.crypto import salted_hmac
 
 from backorders.conf import conf
@@ -225,6 +226,55 @@ def learned_shop(now: datetime) -> Learned:
     )
 
 
+def with_buyers(restocks: QuerySet[Restock]) -> QuerySet[Restock]:
+    """These, each with ``buyers``: how many of those who were told of it have bought."""
+    return restocks.annotate(buyers=_count(_buyers().filter(restock=OuterRef("id"))))
+
+
+def with_buyers_of_waves(waves: QuerySet[Wave]) -> QuerySet[Wave]:
+    """The same by wave. It is read from the mails, which are kept for ``KEEP_MAIL``; earlier ones count for nobody."""
+    told = OutgoingMail.objects.filter(
+        subscription=OuterRef("id"), restock=OuterRef("restock"), wave_number=OuterRef(OuterRef("number"))
+    )
+    return waves.annotate(buyers=_count(_buyers().filter(Exists(told), restock=OuterRef("restock"))))
+
+
+def _buyers() -> SubscriptionQuerySet:
+    return Subscription.objects.filter(closed_because=Subscription.Closed.BOUGHT, restock__isnull=False).order_by()
+
+
+def _count(rows: QuerySet[Any]) -> Coalesce:
+    """Of a sub-select: one query, however many rows ask."""
+    return Coalesce(Subquery(rows.values("restock").annotate(all=Count("id")).values("all")), 0)
+
+
+LEARNED_FOR = timedelta(minutes=5)
+"""It changes slowly, and takes a second to read where tens of thousands have bought."""
+
+
+@dataclass(slots=True)
+class _Lately:
+    """What this process has read last."""
+
+    learned: Learned = field(default_factory=Learned)
+    read_at: datetime | None = None
+
+
+_lately = _Lately()
+
+
+def learned_lately(now: datetime) -> Learned:
+    """The same, read at most five minutes ago by this process."""
+    if _lately.read_at is None or abs(now - _lately.read_at) >= LEARNED_FOR:
+        _lately.learned, _lately.read_at = learned_shop(now), now
+    return _lately.learned
+
+
+def forget_learned() -> None:
+    """For tests, whose shops come and go."""
+    _lately.read_at = None
+
+
 def _buyers_by_wave(
     waves: Sequence[tuple[int, datetime]], bought: Iterable[tuple[int, datetime]]
 ) -> Counter[tuple[int, datetime]]:
@@ -246,7 +296,7 @@ def foreseen_waves(item: StockItem, units: Units, now: datetime) -> Iterator[int
     return waves_if_nobody_answers(
         shelf=units,
         quantities=quantities,
-        learned=learned_shop(now),
+        learned=learned_lately(now),
         course=course_of(restock, item_id=item.id, now=now),
         hours=conf.wave_every / timedelta(hours=1),
         item_id=item.id,

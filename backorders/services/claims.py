@@ -8,6 +8,9 @@ after them were never tried.
 
 Within a stride mails go in the order of their places. Whatever becomes of one of them but "accepted" is written to its row
 at once, and takes the row out of the claim. Mails of one mailbox that are bundled share a place, and leave as one letter.
+
+A process that dies before it has told anything may have died of reading what one of its mails speaks of. From then on these are
+suspects, and claimed alone: all but one of them leave, and the one that kills alone is charged, until it is given up.
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection, transaction
@@ -26,10 +29,11 @@ from django.utils.translation import gettext_noop
 from backorders.conf import conf
 from backorders.domain.outbox import MailState
 from backorders.models import MailClaim, OutgoingMail, StockItem
-from backorders.models.outbox import PLACE
+from backorders.models.outbox import ORDINARY, PLACE, SUSPECT
 from backorders.queries.clock import database_now
 from backorders.queries.outbox import is_due
 from backorders.services.announce import announce
+from backorders.services.locks import locked_items
 from backorders.signals import mail_sent
 
 
@@ -63,19 +67,71 @@ FREE = {"state": MailState.QUEUED, "lease_token": None}
 """What a mail is that belongs to nobody."""
 
 
-def claim(limit: int) -> list[OutgoingMail]:
+def claim(limit: int, *, rooms: Mapping[int, int] | None = None) -> list[OutgoingMail]:
     """This will claim up to ``limit`` due mails for this process, and what is bundled with them; all carry one ``lease_token``. Empty: nothing is due.
 
-    Every later write carries the token: who wakes late, after the lease, writes nothing.
+    ``rooms``: lanes of domains in which mail waits, and how many of it may leave. Every later write carries the token: who
+    wakes late, after the lease, writes nothing.
     """
     token, clock = uuid.uuid4(), database_now()
     recover(clock)
-    due = OutgoingMail.objects.filter(is_due(clock)).order_by("priority", "due_at", "id")
     with transaction.atomic():
-        # SQLite has no row locks; there the single statement is enough.
-        if not _lease(due.select_for_update(skip_locked=True, of=("self",)).values("id")[:limit], token):
+        if not _lease_of_all(rooms, limit, token, clock) if rooms else not _lease(_due(clock)[:limit], token):
             return []
         MailClaim.objects.bulk_create([MailClaim(token=token, leased_until=clock + conf.lease)])
+    return _claimed(token)
+
+
+def _waiting(clock: datetime, *, lane: int) -> QuerySet[OutgoingMail]:
+    return OutgoingMail.objects.filter(is_due(clock), lane=lane).order_by("priority", "due_at", "id")
+
+
+def _due(clock: datetime, *, lane: int = ORDINARY) -> QuerySet[Any, Any]:
+    """In the order of their turn. SQLite has no row locks; there the single statement is enough."""
+    return _waiting(clock, lane=lane).select_for_update(skip_locked=True, of=("self",)).values("id")
+
+
+def _lease_of_all(rooms: Mapping[int, int], limit: int, token: uuid.UUID, clock: datetime) -> int:
+    """Of all lanes, those whose turn comes first. What is locked here and not taken is free again with the commit."""
+    lanes = [(ORDINARY, limit), *sorted(rooms.items())]
+    waiting = [
+        mail
+        for lane, room in lanes
+        for mail in _due(clock, lane=lane).values_list("priority", "due_at", "id")[: min(room, limit)]
+    ]
+    ids = [mail_id for _, _, mail_id in sorted(waiting)[:limit]]
+    return _lease(OutgoingMail.objects.filter(id__in=ids, state=MailState.QUEUED).values("id"), token) if ids else 0
+
+
+def claim_suspect() -> list[OutgoingMail]:
+    """This will claim one letter alone, of those whose claim died before it had told anything. Empty: there is none.
+
+    While one is read that may kill its process, no other about the same product is tried.
+    """
+    token, clock = uuid.uuid4(), database_now()
+    busy = OutgoingMail.objects.filter(lane=SUSPECT, state=MailState.LEASED, lease_token__isnull=False)
+    if not (item_ids := _items_of(_waiting(clock, lane=SUSPECT).exclude(_about(_items_of(busy)))[:1])):
+        return []
+    with transaction.atomic():
+        locked_items(item_ids)  # two that come at the same moment take one of it, not two
+        of_product = _due(clock, lane=SUSPECT).filter(_about(item_ids)).exclude(_about(_items_of(busy)))
+        if not _lease(of_product[:1], token):
+            return []
+        MailClaim.objects.bulk_create([MailClaim(token=token, leased_until=clock + conf.lease)])
+    return _claimed(token)
+
+
+def _items_of(mails: QuerySet[OutgoingMail]) -> set[int]:
+    pairs = mails.values_list("subscription__item_id", "backorder__item_id")
+    return {item_id for pair in pairs for item_id in pair if item_id is not None}
+
+
+def _about(item_ids: set[int]) -> Q:
+    return Q(subscription__item__in=item_ids) | Q(backorder__item__in=item_ids)
+
+
+def _claimed(token: uuid.UUID) -> list[OutgoingMail]:
+    """In the order of their turn, each with its reader, and with what is bundled with it."""
     mails = _with_readers(OutgoingMail.objects.filter(lease_token=token).select_related("subscription"))
     if bundles := {mail.bundle for mail in mails if mail.bundle}:
         with transaction.atomic():
@@ -112,15 +168,19 @@ def _lease(due: Any, token: uuid.UUID) -> int:
 
 
 def begin(token: uuid.UUID, letters: Sequence[Letter]) -> list[Letter]:
-    """This will mark a stride "sending", and return what still is this process's own: nobody cancelled it meanwhile."""
+    """This will mark a stride "sending", and return what still is this process's own: nobody cancelled it meanwhile.
+
+    Their turn has come, so whatever comes back waits where most do.
+    """
     # First of all: by the mail of the stride before, whatever is "sending" now would be taken for accepted.
     key = _param(MailClaim, "token", token)
-    if not _write(f"UPDATE {_CLAIMS} SET telling = NULL WHERE token = %s{_lazily()}", key):  # noqa: S608 - our own names
+    begun = f"UPDATE {_CLAIMS} SET telling = NULL, has_begun = TRUE WHERE token = %s{_lazily()}"  # noqa: S608 - our own names
+    if not _write(begun, key):
         return []
     ids = [mail_id for letter in letters for mail_id in letter.ids]
     ours_of = f"lease_token = %s AND id IN ({_listed(ids)})"
     marked = _write(
-        f"UPDATE {_MAILS} SET state = 'sending' WHERE state = 'leased' AND {ours_of}{_lazily()}",  # noqa: S608 - our own
+        f"UPDATE {_MAILS} SET state = 'sending', lane = {ORDINARY:d} WHERE state = 'leased' AND {ours_of}{_lazily()}",  # noqa: S608 - our own
         _param(OutgoingMail, "lease_token", token),
     )
     if marked == len(ids):
@@ -160,6 +220,24 @@ def finish(token: uuid.UUID, accepted: Mapping[int, str]) -> None:
         _write(sql, provider_id, _param(OutgoingMail, "lease_token", token))
 
 
+def read_again(token: uuid.UUID) -> None:
+    """This will note that what some mails of a claim speak of is read only now, after others of it were begun."""
+    MailClaim.objects.filter(token=token).update(has_begun=False, telling=None)
+
+
+def put_off(token: uuid.UUID, mails: Iterable[OutgoingMail], *, pause: timedelta, note: str) -> int:
+    """This will put claimed mails back for a while, with one statement; none is charged. Returns how many."""
+    ids, due_at = [mail.id for mail in mails], database_now() + pause
+    mine = OutgoingMail.objects.filter(id__in=ids, lease_token=token, state=MailState.LEASED)
+    return mine.update(**FREE, due_at=due_at, note=note[:300])
+
+
+def change_lane(token: uuid.UUID, letters: Sequence[Letter], *, lane: int) -> int:
+    """This will have claimed letters wait in another lane, with one statement. Returns how many mails that is."""
+    ids = [mail_id for letter in letters for mail_id in letter.ids]
+    return OutgoingMail.objects.filter(id__in=ids, lease_token=token, state=MailState.LEASED).update(**FREE, lane=lane)
+
+
 def put_back(token: uuid.UUID) -> None:
     """This will give up a claim: what was not tried goes back into the queue. What was accepted has been marked before."""
     OutgoingMail.objects.filter(_held_by(token)).update(**FREE)
@@ -191,9 +269,27 @@ def _recover(left: MailClaim) -> int:
         note = gettext_noop("its worker died while the mail server was told")
         in_doubt = told.filter(row__gte=left.telling, row__lte=left.telling_to)
         count += in_doubt.update(**unknown, attempts=F("attempts") + 1, note=note)
+    elif not left.has_begun:
+        count += _suspect(rows)
     count += rows.update(**FREE)
     left.delete()
     return count
+
+
+def _suspect(rows: QuerySet[OutgoingMail]) -> int:
+    """One of these may have killed their process; if there was only one, it has.
+
+    What it is charged, others of its product that are suspected as well are charged too: they kill as it does, or leave,
+    each alone, long before they are given up. So a product with a thousand readers kills as often as one with a single one.
+    """
+    if len(set(rows.values_list(PLACE, flat=True))) != 1:
+        return rows.update(**FREE, lane=SUSPECT)
+    charge: dict[str, Any] = {
+        "attempts": F("attempts") + 1,
+        "note": gettext_noop("its worker died while it was prepared"),
+    }
+    OutgoingMail.objects.filter(_about(_items_of(rows)), lane=SUSPECT, state=MailState.QUEUED).update(**charge)
+    return rows.update(**FREE, lane=SUSPECT, **charge)
 
 
 def _were_accepted(rows: Any, when: datetime) -> int:

@@ -7,8 +7,8 @@ import logging
 import random
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -20,6 +20,8 @@ from backorders.conf import conf
 from backorders.domain.outbox import (
     CLAIM,
     OF_A_RETURN,
+    REFUSALS,
+    SHOP_RESTS,
     SHUTS,
     STRIDE,
     MailKind,
@@ -29,8 +31,8 @@ from backorders.domain.outbox import (
     pause_before,
 )
 from backorders.domain.tokens import Purpose, digest_of, new_token
-from backorders.models import Hold, OutgoingMail, Subscription, SubscriptionToken
-from backorders.models.outbox import ALL
+from backorders.models import Hold, OutgoingMail, StockItem, Subscription, SubscriptionToken
+from backorders.models.outbox import ALL, SUSPECT
 from backorders.queries.clock import database_now
 from backorders.queries.outbox import (
     DOORS,
@@ -39,17 +41,35 @@ from backorders.queries.outbox import (
     Verdict,
     facts_for,
     is_due,
+    item_of,
     message_for,
+    read_product,
     recipient_of,
     verdict_on,
 )
 from backorders.queries.quiet import awake_at
 from backorders.services.announce import announce
-from backorders.services.claims import FREE, Letter, abandon, begin, claim, finish, lazily, letters_of, put_back, step
-from backorders.services.gate import Gate, domains_with_a_pace, give_back, open_gate, take
+from backorders.services.answers import Answer, note_of
+from backorders.services.claims import (
+    FREE,
+    Letter,
+    abandon,
+    begin,
+    change_lane,
+    claim,
+    claim_suspect,
+    finish,
+    lazily,
+    letters_of,
+    put_back,
+    put_off,
+    read_again,
+    step,
+)
+from backorders.services.gate import Gate, domains_with_a_pace, give_back, lane_of, lanes_that_wait, open_gate, take
 from backorders.services.holds import end_holds_of
 from backorders.services.locks import locked_item
-from backorders.services.mailer import Answer, Mailer, Message, note_of
+from backorders.services.mailer import Mailer, Message
 from backorders.services.outbox import suppress
 from backorders.services.press import Press
 from backorders.services.rows import write_values
@@ -67,6 +87,8 @@ class Delivered:
     """Time ran out before the work did."""
     tried: int = 0
     """Mails that the server was told."""
+    put_off: int = 0
+    """Mails whose turn comes later: they are out of the way of the others."""
     opens_in: float | None = None
     """Seconds until more may leave, where a pace or a pause holds mail back and that is known."""
 
@@ -77,6 +99,11 @@ class Delivered:
     @property
     def total(self) -> int:
         return sum(self.counts.values())
+
+    @property
+    def has_moved(self) -> bool:
+        """Something became of some mail, so that looking again makes sense."""
+        return bool(self.total or self.put_off)
 
 
 def never() -> bool:
@@ -97,13 +124,17 @@ def deliver_due(*, limit: int | None = None, is_over: Callable[[], bool] = never
 
 def _deliver_due(limit: int, is_over: Callable[[], bool], run: Run) -> Delivered:
     done, gate = Delivered(), open_gate(limit)
-    done.opens_in = gate.opens_in
+    lanes = lanes_that_wait(gate.room) if gate.room and gate.has_lanes else []
+    opens_in = (gate.opens_in, *(lane.opens_in for lane in lanes))
+    done.opens_in = min((seconds for seconds in opens_in if seconds is not None), default=None)
     with lazily():
-        mails = claim(gate.room) if gate.room else []
+        mails = claim(gate.room, rooms={lane.id: lane.room for lane in lanes if lane.room}) if gate.room else []
         if mails:
             began = time.monotonic()
-            _deliver_claim(mails, Way(gate=gate, run=run, token=_token_of(mails)), done, is_over)
+            rooms = {lane.name: lane.room for lane in lanes}
+            _deliver_claim(mails, Way(gate=gate, run=run, rooms=rooms), done, is_over)
             run.claim = as_many_as_leave(within=CLAIM, before=len(mails), seconds=time.monotonic() - began)
+        _deliver_suspects(Way(gate=gate, run=run), done, is_over)
     give_back(ALL, gate.room - done.tried, rate=conf.mail_rate)
     return done
 
@@ -135,8 +166,10 @@ class Way:
 
     gate: Gate
     run: Run
-    token: uuid.UUID
+    token: uuid.UUID = field(init=False)
     """Of the claim."""
+    rooms: Mapping[str, int] = field(default_factory=dict)
+    """By domain for which mail waited before: how much of it might leave then."""
     accepted: list[Accepted] = field(default_factory=list)
     """What the server has taken and is not marked so yet."""
     is_lost: bool = False
@@ -153,9 +186,23 @@ def _token_of(mails: list[OutgoingMail]) -> uuid.UUID:
     return token
 
 
+def _deliver_suspects(way: Way, done: Delivered, is_over: Callable[[], bool]) -> None:
+    """One by one, for a tenth of a second: they hold up nobody, and are not held up themselves by a long wave."""
+    end = time.monotonic() + STRIDE
+    while done.tried < way.gate.room and not (way.gate.is_shut or is_over()) and time.monotonic() < end:
+        if not (alone := claim_suspect()):
+            break
+        _deliver_claim(alone, Way(gate=way.gate, run=way.run), done, is_over)
+
+
 def _deliver_claim(mails: list[OutgoingMail], way: Way, done: Delivered, is_over: Callable[[], bool]) -> None:
+    way.token = _token_of(mails)
     try:
-        for batch in _with_facts(mails):
+        left = [mail for mail in mails if not _is_given_up(mail, done)]
+        if left and left[0].lane != SUSPECT:  # whoever may kill its reader is read before it joins any others
+            here = _within(_room_before(way), letters_of(left), way, done)
+            left = [mail for letter in here for mail in letter.mails]
+        for batch in _with_facts(left, way.token) if left else ():
             _deliver(batch, way, done, is_over)
         put_back(way.token)
     except Exception:
@@ -184,31 +231,81 @@ class Batch:
     mails: list[OutgoingMail]
     facts: Facts | None
     trouble: str = ""
+    is_no_mails_fault: bool = False
+    """The shop could be read about no product at all."""
 
 
-def _with_facts(mails: list[OutgoingMail]) -> Iterator[Batch]:
-    """Read in bulk; when one product breaks the reading, one by one, so that it costs its own mail only."""
+def _with_facts(mails: list[OutgoingMail], token: uuid.UUID) -> Iterator[Batch]:
+    """Read in bulk; when one product breaks the reading, product by product, so that it costs its own mails only."""
     try:
         yield Batch(mails, facts_for(mails, timezone.now()))
         return
     except Exception:
-        log.exception("A batch of mails could not be prepared; each is tried alone.")
+        log.exception("A batch of mails could not be prepared; each product is tried alone.")
+    by_kind: dict[int, dict[int, list[OutgoingMail]]] = {}
     for mail in mails:
+        item = item_of(mail)
+        by_kind.setdefault(item.content_type_id, {}).setdefault(item.id, []).append(mail)
+    for kind_id, by_item in by_kind.items():
+        yield from _product_by_product(kind_id, by_item, token)
+
+
+_ASKED_IN_VAIN = 3
+"""After so many products about which a shop did not answer, and none about which it did, it is asked whether it answers at all."""
+
+
+def _product_by_product(kind_id: int, by_item: dict[int, list[OutgoingMail]], token: uuid.UUID) -> Iterator[Batch]:
+    """Those that cannot be read come last, when it is known whether that is their own fault."""
+    failed: list[Batch] = []
+    is_up: bool | None = None
+    for mails in by_item.values():
+        if is_up is None and len(failed) == _ASKED_IN_VAIN:
+            is_up = _answers(kind_id, besides=by_item)
+        if is_up is False:
+            failed.append(Batch(mails, None, failed[0].trouble))
+            continue
+        read_again(token)
         try:
-            yield Batch([mail], facts_for([mail], timezone.now()))
+            facts = facts_for(mails, timezone.now())
         except Exception as trouble:
-            yield Batch([mail], None, note_of(trouble))
+            failed.append(Batch(mails, None, note_of(trouble)))
+        else:
+            is_up = True
+            yield Batch(mails, facts)
+    if failed and is_up is None:
+        is_up = _answers(kind_id, besides=by_item)
+    if failed and not is_up:
+        count = sum(len(batch.mails) for batch in failed)
+        log.error("The shop could not be read; %d mails wait for it: %s", count, failed[0].trouble)
+    yield from (replace(batch, is_no_mails_fault=not is_up) for batch in failed)
+
+
+def _answers(kind_id: int, *, besides: Collection[int]) -> bool:
+    """Does the shop answer about any other product of this kind?"""
+    others = StockItem.objects.filter(content_type=kind_id).exclude(id__in=besides).order_by("-id")
+    return any(_is_readable(item) for item in others[:_ASKED_IN_VAIN])
+
+
+def _is_readable(item: StockItem) -> bool:
+    try:
+        read_product(item, timezone.now())
+    except Exception:
+        return False
+    return True
 
 
 def _deliver(batch: Batch, way: Way, done: Delivered, is_over: Callable[[], bool]) -> None:
     facts = batch.facts
+    if facts is None and batch.is_no_mails_fault:
+        done.put_off += put_off(way.token, batch.mails, pause=SHOP_RESTS, note=batch.trouble)
+        return
     if facts is None:
         for letter in begin(way.token, letters_of(batch.mails)):
             for mail in letter.mails:
                 done.add(_settle(mail, Answer(Outcome.TRY_LATER, batch.trouble)))
         return
     mails = [mail for mail in batch.mails if _stays(mail, verdict_on(mail, facts), done)]
-    left = _within_pace(letters_of(mails))
+    left = _within(_taken_of, letters_of(mails), way, done)
     tokens = _new_tokens(left, timezone.now())
     while left and not (way.is_lost or way.gate.is_shut or is_over()):
         stride = _cut(left, way.run.stride)
@@ -241,13 +338,14 @@ def _deliver_stride(
     told = 0
     while told < len(ours) and not (told and (way.gate.is_shut or is_over())):
         some = _side_by_side(ours[told:], 1 if way.gate.failures else way.run.mailer.at_once())
+        answers = _without_connection(some, way)
         # Stored before the call: a mail that kills the process is known by it.
-        if not step(way.token, some[0].head.place, some[-1].head.place):
+        if not answers and not step(way.token, some[0].head.place, some[-1].head.place):
             way.is_lost = True
             done.add(LOST, _count(ours[told:]))
             break
         told += len(some)
-        for letter, (answer, pause) in zip(some, _send(some, texts, way, done), strict=True):
+        for letter, (answer, pause) in zip(some, answers or _send(some, texts, way, done), strict=True):
             if answer.outcome is Outcome.ACCEPTED:
                 way.accepted.append(Accepted(letter, answer.provider_id))
                 done.add(MailState.SENT, len(letter.mails))
@@ -276,8 +374,11 @@ def _finish(way: Way) -> None:
     way.accepted.clear()
 
 
-def _within_pace(letters: list[Letter]) -> list[Letter]:
-    """Those that may leave now, by the pace of their recipients' domain; the others come again when it is their turn."""
+def _within(room_of: Callable[[str, int], int], letters: list[Letter], way: Way, done: Delivered) -> list[Letter]:
+    """Those that may leave now, by the pace of their recipients' domain; the others wait in its lane, each until its turn.
+
+    Asked before anything is read for them, and once more when it is known which of them are true.
+    """
     paces = domains_with_a_pace()
     by_domain: dict[str, list[Letter]] = {}
     for letter in letters if paces else []:
@@ -286,12 +387,19 @@ def _within_pace(letters: list[Letter]) -> list[Letter]:
             by_domain.setdefault(domain, []).append(letter)
     too_many: set[int] = set()
     for domain, some in sorted(by_domain.items()):
-        room, opens_in = take(domain, len(some), rate=paces[domain])
-        for place, letter in enumerate(some[room:]):
-            turn = database_now() + timedelta(seconds=(opens_in or 0.0) + place / paces[domain])
-            _mine(letter.mails, MailState.LEASED).update(**FREE, due_at=turn)
-            too_many.add(letter.head.id)
+        if late := some[room_of(domain, len(some)) :]:
+            done.put_off += change_lane(way.token, late, lane=lane_of(domain).id)
+            too_many |= {letter.head.id for letter in late}
     return [letter for letter in letters if letter.head.id not in too_many]
+
+
+def _room_before(way: Way) -> Callable[[str, int], int]:
+    """What has become free since the claim belongs to those who wait."""
+    return lambda domain, _: way.rooms[domain] if domain in way.rooms else lane_of(domain).room
+
+
+def _taken_of(domain: str, wanted: int) -> int:
+    return take(domain, wanted, rate=domains_with_a_pace()[domain])[0]
 
 
 def drain(
@@ -312,19 +420,21 @@ def drain(
             done = _deliver_due(min(run.claim, conf.mail_batch), is_over, run)
             for state, count in done.counts.items():
                 whole.add(state, count)
+            whole.put_off += done.put_off
             whole.is_unfinished = is_over()  # asked first: whoever ran out of time has not seen that nothing is due
-            if whole.is_unfinished or not (done.total or _opens_soon(done, end)):
+            whole.opens_in = done.opens_in
+            if whole.is_unfinished:
                 break
-            if not done.total and done.opens_in:
-                time.sleep(min(done.opens_in, 0.5))
+            if not done.has_moved:
+                whole.opens_in = done.opens_in if done.opens_in is not None and _is_any_due() else None
+                if whole.opens_in is None or time.monotonic() + whole.opens_in >= end:
+                    break
+                time.sleep(min(whole.opens_in, 0.5))
             between()
     return whole
 
 
-def _opens_soon(done: Delivered, end: float) -> bool:
-    """Is it worth waiting? Only when some mail is due, and more may leave before the time is over."""
-    if done.opens_in is None or time.monotonic() + done.opens_in >= end:
-        return False
+def _is_any_due() -> bool:
     return OutgoingMail.objects.filter(is_due(database_now())).exists()
 
 
@@ -334,9 +444,16 @@ def _mine(mails: list[OutgoingMail], *states: MailState) -> Any:
     return OutgoingMail.objects.filter(id__in=ids, lease_token=mails[0].lease_token, state__in=states)
 
 
+def _is_given_up(mail: OutgoingMail, done: Delivered) -> bool:
+    """Asked before anything is read for it, which may be what kills its worker."""
+    if mail.attempts < conf.max_attempts:
+        return False
+    _end(mail, MailState.DEAD, mail.note or gettext_noop("too many attempts"))
+    done.add(MailState.DEAD)
+    return True
+
+
 def _stays(mail: OutgoingMail, verdict: Verdict, done: Delivered) -> bool:
-    if mail.attempts >= conf.max_attempts:
-        verdict = Verdict(False, MailState.DEAD, mail.note or gettext_noop("too many attempts"))
     if verdict.is_true:
         return True
     _end(mail, verdict.end, verdict.because)
@@ -373,12 +490,17 @@ _OF_ITS_OWN = timedelta(0)
 """Nobody else has to wait."""
 
 
+def _without_connection(letters: list[Letter], way: Way) -> list[tuple[Answer, timedelta]]:
+    """Answers for letters that have no connection to leave by; empty where there is one. Connecting takes no time of a mail's lease."""
+    if (closed := way.run.mailer.open(len(letters))) is None:
+        return []
+    pause = way.gate.note(closed.outcome, note=closed.note, asked_for=closed.asked_for)
+    return [(closed, pause)] * len(letters)
+
+
 def _send(letters: list[Letter], texts: Texts, way: Way, done: Delivered) -> list[tuple[Answer, timedelta]]:
     """A few letters, side by side; the trouble of one stays its own. By letter: the answer, and how long all mail waits because of it."""
     mailer = way.run.mailer
-    if (closed := mailer.open()) is not None:
-        pause = way.gate.note(closed.outcome, note=closed.note, asked_for=closed.asked_for)
-        return [(closed, pause)] * len(letters)
     answers: list[tuple[Answer, timedelta] | None] = [None] * len(letters)
     messages: dict[int, Message] = {}
     for place, letter in enumerate(letters):
@@ -410,17 +532,18 @@ def _settle(mail: OutgoingMail, answer: Answer, *, pause: timedelta = timedelta(
     if answer.outcome in SHUTS:  # charged nothing; but another mail is tried first, in case it is this one's fault
         return _queue_again(mail, pause, answer.note)
     mail.attempts += 1
-    if answer.outcome is Outcome.NO_MAILBOX:
+    is_doubtful = bool(pause)  # so many in a row were refused that it may be us, and no fault of this address
+    if answer.outcome is Outcome.NO_MAILBOX and not is_doubtful:
         _end(mail, MailState.SUPPRESSED, answer.note, suppresses="the mail server knows no such address")
         return MailState.SUPPRESSED
-    if answer.outcome is Outcome.REFUSED or mail.attempts >= conf.max_attempts:
+    if (answer.outcome in REFUSALS and not is_doubtful) or mail.attempts >= conf.max_attempts:
         _end(mail, MailState.DEAD, answer.note)
         return MailState.DEAD
     if answer.outcome is Outcome.UNKNOWN and conf.on_unknown == "hold":
         _mine([mail], MailState.SENDING).update(note=answer.note, attempts=mail.attempts, lease_token=None)
         return MailState.SENDING
-    pause = pause_before(mail.attempts, jitter=random.random())  # noqa: S311 - spreads load, guards nothing
-    return _queue_again(mail, pause, answer.note)
+    own = pause_before(mail.attempts, jitter=random.random())  # noqa: S311 - spreads load, guards nothing
+    return _queue_again(mail, max(own, pause), answer.note)
 
 
 def _queue_again(mail: OutgoingMail, pause: timedelta, note: str) -> str:

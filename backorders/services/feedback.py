@@ -19,6 +19,7 @@ from backorders.models.suppression import address_hash, address_hashes
 from backorders.queries.clock import database_now
 from backorders.queries.outbox import in_hand, recipient_of
 from backorders.services.announce import announce
+from backorders.services.apart import apart, each_apart
 from backorders.services.locks import locked_items, whole
 from backorders.services.outbox import suppress
 from backorders.services.subscriptions import close_requests
@@ -284,9 +285,15 @@ def hear_again(*, now: datetime | None = None) -> dict[str, int]:
     now = now or timezone.now()
     early = MailFeedback.objects.filter(mail=None)
     named = OutgoingMail.objects.filter(provider_id=OuterRef("provider_id")).exclude(provider_id="")
-    matched = sum(_match(row, now) for row in early.filter(Exists(named)).order_by("id")[:_CHUNK])
-    dropped, _ = early.filter(heard_at__lt=now - KEEP_UNMATCHED).delete()
-    return {"feedback matched": matched, "feedback dropped": dropped}
+    rows = early.filter(Exists(named)).order_by("id")[:_CHUNK]
+    return {
+        "feedback matched": apart(
+            lambda: each_apart(lambda row: _match(row, now), rows, what="feedback matched"), what="feedback matched"
+        ),
+        "feedback dropped": apart(
+            lambda: early.filter(heard_at__lt=now - KEEP_UNMATCHED).delete()[0], what="feedback dropped"
+        ),
+    }
 
 
 def _match(row: MailFeedback, now: datetime) -> bool:

@@ -4,48 +4,31 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import re
-import smtplib
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
-from email.utils import parsedate_to_datetime
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
 from django.core import mail
-from django.core.exceptions import ImproperlyConfigured
 from django.core.mail import EmailMultiAlternatives
 from django.core.mail.backends import smtp
-from django.utils import timezone
 
 from backorders.conf import conf
-from backorders.domain.headers import one_line
 from backorders.domain.outbox import Outcome
+from backorders.services.answers import Answer, classify, classify_opening, note_of
 from backorders.services.wire import Printed, as_printed, tell
 
 log = logging.getLogger(__name__)
 
 Message = EmailMultiAlternatives | Printed
 
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What became of one message. ``provider_id``: the provider's own name for it, where it has one.
-
-    ``asked_for``: how long the server wants to be left alone, where it says so.
-    """
-
-    outcome: Outcome
-    note: str = ""
-    provider_id: str = ""
-    asked_for: timedelta | None = None
-
-
 _MOST_MAILS = 100
 _LONGEST = 60.0
 """Seconds. Many mail servers end a connection that brings more, or lasts longer, and some of them are rude about it."""
+
+_NARROW = 60.0
+"""Seconds without asking for another connection, after the server took no more."""
 
 
 @dataclass(slots=True)
@@ -65,6 +48,7 @@ class Mailer:
 
     def __init__(self) -> None:
         self._lanes: list[Lane] = []
+        self._narrow_until = 0.0
 
     def __enter__(self) -> Mailer:
         return self
@@ -72,14 +56,16 @@ class Mailer:
     def __exit__(self, *_: object) -> None:
         self._close(*self._lanes)
 
-    def open(self) -> Answer | None:
-        """This will see to a connection; the answer when there is none to be had."""
+    def open(self, lanes: int = 1) -> Answer | None:
+        """This will see to a connection, and to more of them where the server allows that; the answer when there is none to be had."""
         self._close(*(lane for lane in self._lanes if lane.is_worn()))
         try:
             if not self._lanes:
                 self._lanes.append(Lane(open_connection()))
         except Exception as trouble:
-            return Answer(_outcome_of_opening(trouble), note_of(trouble))
+            return classify_opening(trouble)
+        if lanes > 1 and self.takes_bytes():
+            self._widen(lanes)
         return None
 
     def takes_bytes(self) -> bool:
@@ -94,9 +80,9 @@ class Mailer:
         """This will hand messages to the mail server and say what it answered to each; it never raises for the server's trouble."""
         answers: list[Answer] = []
         while len(answers) < len(messages):
-            if (closed := self.open()) is not None:
-                return answers + [closed] * (len(messages) - len(answers))
             rest = messages[len(answers) :]
+            if (closed := self.open(min(len(rest), conf.mail_connections))) is not None:
+                return answers + [closed] * len(rest)
             answers += self._in_bytes(rest) if self.takes_bytes() else [self._by_django(rest[0])]
         return answers
 
@@ -115,19 +101,21 @@ class Mailer:
                     return [self._by_django(message)]
                 break
             ready.append(printed)
-        talks = list(zip(self._widened(len(ready)), ready, strict=False))
-        results = tell([(lane.connection.connection, printed) for lane, printed in talks])
+        talks = list(zip(self._lanes, ready, strict=False))
+        results = tell(
+            [(lane.connection.connection, printed) for lane, printed in talks],
+            within=conf.lease.total_seconds() / 2,
+        )
         return [self._answer(lane, trouble) for (lane, _), trouble in zip(talks, results, strict=True)]
 
-    def _widened(self, lanes: int) -> list[Lane]:
-        """So many connections, or as many as the server allows."""
-        while len(self._lanes) < lanes:
+    def _widen(self, lanes: int) -> None:
+        """So many connections, or as many as the server allows; one that has just said no is not asked again and again."""
+        while len(self._lanes) < lanes and time.monotonic() >= self._narrow_until:
             try:
                 self._lanes.append(Lane(open_connection()))
             except Exception as trouble:
                 log.info("The mail server takes %d connections and no more: %s", len(self._lanes), note_of(trouble))
-                break
-        return self._lanes[:lanes]
+                self._narrow_until = time.monotonic() + _NARROW
 
     def _by_django(self, message: Message) -> Answer:
         assert not isinstance(message, Printed)  # noqa: S101 - only written for SMTP
@@ -160,15 +148,9 @@ def open_connection() -> Any:
     if getattr(connection, "timeout", 0) is None:
         connection.timeout = conf.mail_timeout.total_seconds()
     connection.open()
+    if type(connection) is smtp.EmailBackend and connection.connection is not None:
+        connection.connection.ehlo_or_helo_if_needed()  # part of connecting: no mail has to wait for it
     return connection
-
-
-def _outcome_of_opening(trouble: Exception) -> Outcome:
-    if isinstance(trouble, smtplib.SMTPAuthenticationError) and trouble.smtp_code >= 500:
-        return Outcome.DENIED
-    if isinstance(trouble, ImproperlyConfigured):
-        return Outcome.DENIED
-    return Outcome.UNREACHABLE
 
 
 def _make_repeatable(connection: Any, message: EmailMultiAlternatives) -> None:
@@ -178,101 +160,6 @@ def _make_repeatable(connection: Any, message: EmailMultiAlternatives) -> None:
         connection.session.headers["Idempotency-Key"] = key
     elif provider == "Brevo":
         message.extra_headers["idempotencyKey"] = str(uuid5(NAMESPACE_URL, key))
-
-
-def classify(trouble: Exception) -> Answer:
-    """This will say what an error means: for this mail, or for all of them, and whether anybody knows that it went out."""
-    note = note_of(trouble)
-    if isinstance(trouble, smtplib.SMTPRecipientsRefused):
-        [(code, told), *_] = [*trouble.recipients.values(), (0, b"")]
-        return Answer(_refused_recipient(code, told), note)
-    if isinstance(trouble, (smtplib.SMTPSenderRefused, smtplib.SMTPDataError)):
-        return Answer(_refused_mail(trouble), note)
-    if type(trouble).__module__.startswith("anymail."):
-        return _said_by_provider(trouble, note)
-    if isinstance(trouble, smtplib.SMTPAuthenticationError):
-        return Answer(Outcome.DENIED, note)
-    if isinstance(trouble, (smtplib.SMTPServerDisconnected, TimeoutError)):
-        return Answer(Outcome.UNKNOWN, note)
-    if isinstance(trouble, (smtplib.SMTPException, OSError)):
-        return Answer(Outcome.FAILED, note)
-    if isinstance(trouble, ValueError):  # a header or an address that cannot be written, now or later
-        return Answer(Outcome.REFUSED, note)
-    return Answer(Outcome.FAILED, note)  # a provider's own kind of error: nobody's mail is given up for it
-
-
-_NOBODY_THERE = {550, 551, 553}
-_WANTS_LESS = {421, 432}
-
-
-def _refused_recipient(code: int, told: bytes | str) -> Outcome:
-    """RFC 3463: X.1 is about the address, X.2 about the mailbox (X.2.2 is full), X.7 about what the server thinks of us."""
-    if code < 500:
-        return Outcome.TRY_LATER
-    text = told.decode("ascii", "replace") if isinstance(told, bytes) else told
-    status = re.match(r"\s*5\.(\d+)\.(\d+)", text)
-    if status is None:
-        return Outcome.NO_MAILBOX if code in _NOBODY_THERE else Outcome.REFUSED
-    is_gone = status[1] == "1" or (status[1], status[2]) == ("2", "1")
-    return Outcome.NO_MAILBOX if is_gone else Outcome.REFUSED
-
-
-def _refused_mail(trouble: smtplib.SMTPResponseException) -> Outcome:
-    if trouble.smtp_code in _WANTS_LESS:
-        return Outcome.THROTTLED
-    if trouble.smtp_code == 530 or trouble.smtp_code == 535:
-        return Outcome.DENIED
-    if isinstance(trouble, smtplib.SMTPSenderRefused):
-        return Outcome.FAILED  # our own address is wrong: no recipient's fault
-    return Outcome.REFUSED if trouble.smtp_code >= 500 else Outcome.TRY_LATER
-
-
-def note_of(trouble: Exception) -> str:
-    """One line for the outbox."""
-    return one_line(f"{type(trouble).__name__}: {trouble}", longest=300)
-
-
-_NEVER = {"AnymailInvalidAddress", "AnymailUnsupportedFeature", "AnymailSerializationError"}
-
-
-def _said_by_provider(trouble: Exception, note: str) -> Answer:
-    name, status = type(trouble).__name__, getattr(trouble, "status_code", None)
-    if name == "AnymailRecipientsRefused":
-        return Answer(Outcome.NO_MAILBOX, note)
-    if name in _NEVER:
-        return Answer(Outcome.REFUSED, note)
-    if name == "AnymailConfigurationError" or status in (401, 403):
-        return Answer(Outcome.DENIED, note)
-    if status == 429:
-        return Answer(Outcome.THROTTLED, note, asked_for=_retry_after(trouble))
-    if status is None:
-        return Answer(_lost_connection(trouble.__cause__), note)
-    return Answer(Outcome.REFUSED if status in (400, 404, 406, 413, 422) else Outcome.FAILED, note)
-
-
-def _lost_connection(cause: BaseException | None) -> Outcome:
-    """No connection, no mail; a reply that never came may have had one."""
-    name = type(cause).__name__
-    if name in ("ConnectTimeout", "SSLError", "ProxyError") or (
-        name == "ConnectionError" and "establish" in str(cause)
-    ):
-        return Outcome.UNREACHABLE
-    return (
-        Outcome.UNKNOWN
-        if name in ("ReadTimeout", "Timeout", "ConnectionError", "ChunkedEncodingError")
-        else Outcome.FAILED
-    )
-
-
-def _retry_after(trouble: Exception) -> timedelta | None:
-    """RFC 9110: seconds, or a date."""
-    told = getattr(getattr(trouble, "response", None), "headers", {}).get("retry-after", "")
-    if str(told).strip().isdecimal():
-        return timedelta(seconds=min(int(told), 86400))
-    try:
-        return parsedate_to_datetime(str(told)) - timezone.now()
-    except (TypeError, ValueError):
-        return None
 
 
 def probe_message(address: str) -> EmailMultiAlternatives:

@@ -16,6 +16,7 @@ from backorders.domain.outbox import (
     MailState,
 )
 from backorders.models import OutgoingMail, SuppressedAddress
+from backorders.models.outbox import ORDINARY
 from backorders.models.subscriptions import SubscriptionQuerySet
 from backorders.models.suppression import address_hash
 from backorders.queries.clock import database_now
@@ -54,6 +55,7 @@ def queue_mails(
         "kind": kind.value,
         "state": MailState.QUEUED.value,
         "priority": PRIORITY[kind],
+        "lane": ORDINARY,
         "created_at": now,
         **({} if "due_at" in columns else {"due_at": now}),
         "attempts": 0,

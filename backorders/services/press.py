@@ -17,10 +17,11 @@ from dataclasses import dataclass, field
 from typing import Any, AnyStr, Generic
 
 from django.core.mail import EmailMultiAlternatives
+from django.utils import translation
 
 from backorders.domain.outbox import OF_A_RETURN
 from backorders.models import OutgoingMail, Subscription
-from backorders.queries.outbox import Facts, Tokens, WholeLines, message_for, message_id_of, recipient_of
+from backorders.queries.outbox import Facts, Tokens, WholeLines, language_of, message_for, message_id_of, recipient_of
 from backorders.services.wire import PLAIN_ADDRESS, Printed, bare, serialised, stuffed
 
 _FRESH = 60.0
@@ -91,8 +92,8 @@ class Press:
     """Products as they were seen, numbered: a number is compared sooner than all that is known of a product."""
     numbers: Iterator[int] = field(default_factory=itertools.count)
     """None is given out twice."""
-    of_items: dict[int, int] = field(default_factory=dict)
-    """By item, as of ``facts``."""
+    of_items: dict[tuple[int, str], int] = field(default_factory=dict)
+    """By item and language, as of ``facts``."""
     facts: Facts | None = None
 
     def write(
@@ -125,17 +126,19 @@ class Press:
         """What the words of a mail depend on, as far as we know; the trial finds out about the rest."""
         if mail.kind not in OF_A_RETURN or not isinstance(recipient := recipient_of(mail), Subscription):
             return None
-        sight, held_until = self._sight_of(recipient.item_id, facts), facts.held_until(mail)
+        sight, held_until = self._sight_of(recipient, facts), facts.held_until(mail)
         reader = (recipient.language, recipient.time_zone, recipient.quantity)
         return (mail.kind, mail.restock_id, *reader, sight, held_until)
 
-    def _sight_of(self, item_id: int, facts: Facts) -> int:
+    def _sight_of(self, reader: Subscription, facts: Facts) -> int:
         if self.facts is not facts:
             self.facts, self.of_items = facts, {}
-        if item_id not in self.of_items:
-            seen = (facts.described[item_id], facts.availability.get(item_id))
-            self.of_items[item_id] = self.sights.setdefault(seen, next(self.numbers))
-        return self.of_items[item_id]
+        key = (reader.item_id, reader.language)
+        if key not in self.of_items:
+            with translation.override(language_of(reader)):
+                seen = (facts.described[reader.item_id], facts.availability.get(reader.item_id))
+            self.of_items[key] = self.sights.setdefault(seen, next(self.numbers))
+        return self.of_items[key]
 
     def _plate(self, key: Hashable) -> Plate | None:
         """``None`` where the text is new."""

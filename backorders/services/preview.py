@@ -10,7 +10,8 @@ from backorders.domain.addresses import parse_address
 from backorders.domain.outbox import Outcome
 from backorders.models import OutgoingMail, SuppressedAddress
 from backorders.queries.preview import previews_of
-from backorders.services.mailer import Answer, Mailer
+from backorders.services.answers import Answer
+from backorders.services.mailer import Mailer
 
 _OURS = ("Message-ID", "List-Unsubscribe", "List-Unsubscribe-Post", "List-Id")
 """What the test must not carry: providers would take its bounce for the real mail's, and mailboxes offer a button that does nothing."""

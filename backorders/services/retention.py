@@ -15,6 +15,7 @@ from backorders.domain.outbox import MailState
 from backorders.domain.tokens import Purpose
 from backorders.models import Backorder, MailFeedback, OutgoingMail, PlacedOrder, Subscription, SubscriptionToken
 from backorders.models.suppression import address_hash
+from backorders.services.apart import apart
 from backorders.services.feedback import hear_again
 from backorders.services.locks import locked_items
 from backorders.services.subscriptions import tidy_subscriptions
@@ -36,17 +37,20 @@ def tidy(*, now: datetime | None = None) -> dict[str, int]:
     """This will close what is over, hear again what providers told too early, and remove or blank what is old.
 
     Returns how many rows of which kind. What is still live is never touched, however old: open requests and backorders,
-    their mails, and mails whose fate nobody knows.
+    their mails, and mails whose fate nobody knows. What fails is logged, and keeps nothing else from being done.
     """
     now = now or timezone.now()
+    removals = {
+        "links removed": _remove_links,
+        "mails removed": _remove_mails,
+        "requests blanked": _blank_requests,
+        "backorders blanked": _blank_backorders,
+        "order keys removed": _remove_order_keys,
+    }
     return {
         **tidy_subscriptions(now=now),
         **hear_again(now=now),
-        "links removed": _repeat(_remove_links, now),
-        "mails removed": _repeat(_remove_mails, now),
-        "requests blanked": _repeat(_blank_requests, now),
-        "backorders blanked": _repeat(_blank_backorders, now),
-        "order keys removed": _repeat(_remove_order_keys, now),
+        **{name: apart(lambda work=work: _repeat(work, now), what=name) for name, work in removals.items()},  # type: ignore[misc]
     }
 
 

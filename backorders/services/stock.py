@@ -14,7 +14,7 @@ from backorders.conf import conf
 from backorders.domain.references import BOOKING, checked_reference
 from backorders.domain.units import whole_quantity
 from backorders.errors import InvalidPolicy, NotEnoughLeft, StockUnreadable
-from backorders.models import StockEvent, StockItem
+from backorders.models import Restock, StockEvent, StockItem
 from backorders.queries.availability import terms_of_item, with_category_terms
 from backorders.queries.stock import adapter_of, moves_units, read_shelf, units_for_sale
 from backorders.services.allocation import fill_queue, note_leaving, take_back, would_give
@@ -101,6 +101,8 @@ def hint(product: Any) -> None:
     shelf = read_shelf(item)
     if item.needs_look or shelf != item.seen_quantity:
         look_at(item_id=item.id, source="save")
+    elif shelf != 0:  # with an empty shelf no restock is open
+        Restock.objects.look_again([item.id])  # its price may be another
 
 
 def sweep_stock(*, now: datetime | None = None) -> Swept:

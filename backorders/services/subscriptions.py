@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -25,11 +25,12 @@ from backorders.domain.units import whole_quantity
 from backorders.domain.windows import is_zone, zone_named
 from backorders.domain.wishes import checked_price, end_of_need
 from backorders.errors import AlreadyInStock, InvalidLanguage, InvalidToken, NoLongerMade, NotSellable, TooManyProducts
-from backorders.models import Backorder, Hold, OutgoingMail, StockItem, Subscription, SuppressedAddress
+from backorders.models import Backorder, Hold, OutgoingMail, Restock, StockItem, Subscription, SuppressedAddress
 from backorders.models.subscriptions import SubscriptionQuerySet
 from backorders.queries.availability import availability_of
 from backorders.queries.subscriptions import confirmed_together, mailbox_behind, named_by, token_row
 from backorders.services.announce import announce
+from backorders.services.apart import apart, each_apart
 from backorders.services.holds import end_holds_of
 from backorders.services.locks import anchors_of, locked_item, locked_items
 from backorders.services.outbox import cancel_mail, queue_mail, queue_mails
@@ -331,6 +332,7 @@ def change_request(
     locked_items(rows.order_by().values_list("item_id", flat=True))
     if says:
         rows.live().update(**says)
+        Restock.objects.look_again(list(rows.order_by().values_list("item_id", flat=True)))
     own.refresh_from_db()
     return own
 
@@ -390,16 +392,17 @@ def close_requests(*, requests: SubscriptionQuerySet, because: Subscription.Clos
 
 def tidy_subscriptions(*, now: datetime | None = None) -> dict[str, int]:
     """This will drop requests nobody confirmed, end those that waited in vain, with a last mail, close those that were told
-    in good time, and stop watching idle items."""
+    in good time, and stop watching idle items. What fails is logged, and keeps nothing else from being done."""
     now = now or timezone.now()
     late = Subscription.objects.filter(state=Subscription.State.PENDING, placed_at__lt=now - conf.confirm_within)
     outlasted = _without_a_chance(now)
-    return {
-        "expired": sum(_expire(item_id, late, now) for item_id in _items_of(late)),
-        "ended": sum(_end_in_vain(item_id, now) for item_id in _items_of(outlasted)),
-        "served": _close_served(now),
-        "unwatched": _stop_watching(now),
+    steps: dict[str, Callable[[], int]] = {
+        "expired": lambda: each_apart(lambda item: _expire(item, late, now), _items_of(late), what="expired"),
+        "ended": lambda: each_apart(lambda item: _end_in_vain(item, now), _items_of(outlasted), what="ended"),
+        "served": lambda: _close_served(now),
+        "unwatched": lambda: _stop_watching(now),
     }
+    return {name: apart(step, what=name) for name, step in steps.items()}
 
 
 def _items_of(rows: SubscriptionQuerySet) -> list[int]:
@@ -451,6 +454,7 @@ def _end_with_a_mail(ids: list[int], because: Subscription.Closed, now: datetime
     wake("deliver_due_mail")
 
 
+@transaction.atomic
 def _close_served(now: datetime) -> int:
     """They were told, and the goods stayed on the shelf long enough for them to come."""
     sent = OutgoingMail.objects.filter(kind__in=OF_A_RETURN, state=MailState.SENT)
@@ -461,6 +465,7 @@ def _close_served(now: datetime) -> int:
     return told.filter(Exists(mails), ~Exists(held)).close(Subscription.Closed.SERVED, now)
 
 
+@transaction.atomic
 def _stop_watching(now: datetime) -> int:
     waiting = Subscription.objects.live().filter(item=OuterRef("id"))
     owed = Backorder.objects.waiting().filter(item=OuterRef("id"))

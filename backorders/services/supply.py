@@ -16,7 +16,7 @@ from backorders.domain.windows import Confidence, Window, window_between
 from backorders.errors import DeliveryClosed, NotEnoughLeft, OverReceipt, ReferenceTaken
 from backorders.models import Backorder, Delivery, DeliveryRevision, Promise, StockEvent, StockItem, Supplier
 from backorders.queries.availability import shop_today
-from backorders.queries.reliability import forecasts_for
+from backorders.queries.reliability import dates_kept_by_supplier, forecasts_for
 from backorders.queries.supply import undo_mark
 from backorders.services.allocation import unpin_surplus
 from backorders.services.locks import anchor_of, locked_item, whole
@@ -358,15 +358,22 @@ def cancel_delivery(*, delivery_id: int, reason: str = "", now: datetime | None 
 def refresh_forecasts(*, now: datetime | None = None) -> int:
     """This will say of every open delivery anew when it comes, and look after promises whose day has passed. Once a day.
 
-    Deliveries that are overdue move on with the calendar, and every receipt has taught us something about the others.
-    Returns how many forecasts changed.
+    Deliveries that are overdue move on with the calendar, and every receipt has taught us something about the others. What
+    pages say of each supplier's record is counted anew as well. Returns how many forecasts changed.
     """
     now = moment(now)
     today = shop_today(now)
+    _note_records(today)
     changed = _with_new_forecasts(list(Delivery.objects.open().select_related("supplier")), today=today)
     for item_id in sorted({delivery.item_id for delivery in changed} | _items_with_doubtful_dates(today)):
         _look_after_one(item_id, now)
     return len(changed)
+
+
+def _note_records(today: date) -> None:
+    """Onto the supplier's row, where product pages find it without a query of its own."""
+    for supplier_id, kept in dates_kept_by_supplier(today=today).items():
+        Supplier.objects.filter(id=supplier_id).exclude(dates_kept=kept).update(dates_kept=kept)
 
 
 def _look_after_one(item_id: int, now: datetime) -> None:

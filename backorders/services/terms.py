@@ -36,14 +36,15 @@ def set_selling_policy(
 ) -> StockItem:
     """This will say how one product is sold when its shelf is empty, all of it: what is not named is as if never said.
 
-    ``policy``: ``stop``, ``backorder``, ``preorder``, ``made_to_order``, or ``None`` for what the category or the shop's
-    setting says. ``terms``: ``backorder_limit``, ``only_inbound``, ``customer_limit``, ``order_minimum``,
+    ``policy``: ``stop``, ``backorder``, ``preorder``, ``made_to_order``, ``announced`` (coming soon, and nobody knows when), or
+    ``None`` for what the category or the shop's setting says. ``terms``: ``backorder_limit``, ``only_inbound``, ``customer_limit``, ``order_minimum``,
     ``order_maximum``, ``safety_stock``, ``low_stock_at``, ``lead_days`` (working days), ``reason`` (shoppers read it).
     Instants are aware. Raises ``NotSellable``, ``InvalidQuantity``, ``InvalidPolicy``.
     """
     said = checked_terms({"policy": policy, **terms})
     _refuse_impossible(said["policy"], opens_at, releases_at)
     item, replacement = _locked_pair(product, successor)
+    _refuse_to_withdraw(item, said["policy"])
     for name in TERMS:
         setattr(item, name, said.get(name, _UNSAID.get(name)))
     item.opens_at, item.releases_at = opens_at, releases_at
@@ -82,9 +83,10 @@ def change_terms_of(*, item_ids: Iterable[int], **changes: Any) -> int:
         return 0
     items = locked_items(item_ids)
     for item in items:
-        for name, value in changes.items():
-            setattr(item, name, value)
         try:
+            _refuse_to_withdraw(item, changes.get("policy", item.policy))
+            for name, value in changes.items():
+                setattr(item, name, value)
             _refuse_impossible(item.policy, item.opens_at, item.releases_at)
             _refuse_crossed(item.order_minimum, item.order_maximum)
         except InvalidPolicy as problem:
@@ -109,6 +111,8 @@ def set_category_terms(*, model: type[Model], category: Any, **terms: Any) -> Ca
     said = checked_terms(terms)
     if said.get("policy") == Policy.PREORDER:
         raise InvalidPolicy("A pre-order needs a release of its own. Set it on each product, not on a category.")
+    if said.get("policy") == Policy.ANNOUNCED:
+        raise InvalidPolicy("Products are announced one by one. Set it on each product, not on a category.")
     type_id, key = sellables.content_type_id(adapter), _category_key(category)
     values = {name: said.get(name, _UNSAID.get(name)) for name in TERMS}
     row, _ = CategoryTerms.objects.update_or_create(content_type_id=type_id, key=key, defaults=values)
@@ -203,11 +207,21 @@ def _refuse_crossed(least: int | None, most: int | None) -> None:
         raise InvalidPolicy(f"order_minimum = {least} is more than order_maximum = {most}. Swap the two.")
 
 
+def _refuse_to_withdraw(item: StockItem, policy: str) -> None:
+    """Whoever has ordered was promised the goods: that is not taken back by calling them announced."""
+    if policy == Policy.ANNOUNCED and item.policy != Policy.ANNOUNCED and item.queued_units:
+        raise InvalidPolicy(
+            f"{item.queued_units} units are ordered already, so it is more than announced. Keep its release, or cancel them first."
+        )
+
+
 def _refuse_impossible(policy: str, opens_at: datetime | None, releases_at: datetime | None) -> None:
     for instant in (opens_at, releases_at):
         if instant is not None and timezone.is_naive(instant):
             raise InvalidPolicy(f"{instant!r} has no time zone. Pass an aware datetime.")
     if policy == Policy.PREORDER and releases_at is None:
-        raise InvalidPolicy("A pre-order needs its release: pass releases_at, or use 'backorder'.")
+        raise InvalidPolicy("A pre-order needs its release: pass releases_at, or use 'announced' or 'backorder'.")
+    if policy == Policy.ANNOUNCED and (opens_at or releases_at):
+        raise InvalidPolicy("What is only announced has no date yet. Use 'preorder', or 'stop' with its release.")
     if opens_at is not None and releases_at is not None and opens_at >= releases_at:
         raise InvalidPolicy(f"The pre-order opens at {opens_at}, after its release at {releases_at}. Swap the two.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet
@@ -19,7 +19,7 @@ from backorders.models import Hold, OutgoingMail, Restock, StockItem, Subscripti
 from backorders.models.subscriptions import SubscriptionQuerySet
 from backorders.queries.availability import availability_of_items
 from backorders.queries.quiet import all_awake_at
-from backorders.queries.waves import crowd_in, first_of, learned_shop, may_be_told, offer_for
+from backorders.queries.waves import crowd_in, first_of, learned_lately, may_be_told, offer_for
 from backorders.services.announce import announce
 from backorders.services.delivery import Delivered, drain, never
 from backorders.services.holds import end_holds, give_back, make_holds
@@ -38,8 +38,8 @@ def open_restock(*, item: StockItem, units: int | None, now: datetime) -> Restoc
         last = Restock.objects.filter(item=item).aggregate(last=Max("number"))["last"] or 0
         restock = Restock.objects.create(item=item, number=last + 1, units=units, opened_at=now)
         announce(back_in_stock, item_id=item.id, restock_id=restock.id, units=units)
-    elif restock.units != units:
-        Restock.objects.filter(id=restock.id).update(units=units)
+    elif restock.units != units or restock.look_again_at is not None:
+        Restock.objects.filter(id=restock.id).update(units=units, look_again_at=None)
     wake("release_waves")
     return restock
 
@@ -95,8 +95,8 @@ def release_waves(*, now: datetime | None = None) -> list[Wave]:
     """
     now = now or timezone.now()
     end_holds(now=now)
-    due = list(_due(now).order_by("item_id").values_list("id", "item_id"))
-    learned = learned_shop(now) if due else Learned()
+    due = list(_due(now).filter(_worth_a_look(now)).order_by("item_id").values_list("id", "item_id"))
+    learned = learned_lately(now) if due else Learned()
     with one_hint_each():  # nothing leaves before the last of them is bundled
         found = (_release_one(restock_id, item_id, now, learned) for restock_id, item_id in due)
         waves = [wave for wave in found if wave is not None]
@@ -120,6 +120,19 @@ def _due(now: datetime) -> QuerySet[Restock]:
     return Restock.objects.filter(Q(units=None) | ~Exists(recent), Exists(waiting), closed_at=None)
 
 
+_NOBODY = timedelta(minutes=3)
+"""Nobody who waits would pay the price, or take so few: what can change that says so, unless the shop changes a price without a word."""
+
+_NOBODY_YET = timedelta(seconds=30)
+"""Those who were told may still come: with each minute that they do not, there is more for others."""
+
+
+def _worth_a_look(now: datetime) -> Q:
+    """A moment further ahead than anybody waits was written by a clock that is."""
+    is_time = Q(look_again_at__lte=now) | Q(look_again_at__gt=now + _NOBODY)
+    return Q(look_again_at=None) | is_time
+
+
 def _release_one(restock_id: int, item_id: int, now: datetime, learned: Learned) -> Wave | None:
     """One item's trouble never keeps the others waiting."""
     try:
@@ -136,7 +149,7 @@ def release_wave(*, restock_id: int, now: datetime | None = None) -> Wave | None
     """
     now = now or timezone.now()
     restock = Restock.objects.filter(id=restock_id, closed_at=None).first()
-    return _release(restock_id, restock.item_id, now, learned_shop(now)) if restock else None
+    return _release(restock_id, restock.item_id, now, learned_lately(now)) if restock else None
 
 
 @transaction.atomic
@@ -153,6 +166,8 @@ def _release(restock_id: int, item_id: int, now: datetime, learned: Learned) -> 
     # New people wait for our lock on the item, so "everybody" is exactly those counted, and needs no list of ids.
     chosen, size = first_of(people, offer=offer, crowd=crowd, restock=restock)
     if not size:
+        pause = _NOBODY_YET if crowd.people else _NOBODY
+        Restock.objects.filter(id=restock_id).update(look_again_at=now + pause)
         return None
     wave = Wave.objects.create(
         restock=restock, number=restock.released + 1, size=size, units=units.or_none, released_at=now

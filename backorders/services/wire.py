@@ -7,8 +7,10 @@ two round trips a mail, not four.
 from __future__ import annotations
 
 import email.policy
+import math
 import re
 import smtplib
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from email.utils import parseaddr
@@ -60,13 +62,22 @@ def as_printed(message: EmailMultiAlternatives) -> Printed | None:
     return Printed(sender, recipient, stuffed(serialised(message)))
 
 
-def tell(talks: Sequence[tuple[smtplib.SMTP, Printed]]) -> list[Exception | None]:
+Reply = tuple[int, bytes]
+
+
+class NothingSent(smtplib.SMTPException):
+    """The connection broke, or took too long, before the text of the mail was handed over: it has not gone out."""
+
+
+def tell(talks: Sequence[tuple[smtplib.SMTP, Printed]], *, within: float = math.inf) -> list[Exception | None]:
     """This will hand a mail to each of some servers, or connections to one, all at the same time: while one reads, another is written to.
 
-    By mail, ``None`` where it was accepted, otherwise what ``smtplib.SMTP.sendmail`` would have raised.
+    By mail, ``None`` where it was accepted, otherwise what ``smtplib.SMTP.sendmail`` would have raised, or ``NothingSent``.
+    ``within``: seconds for all of it, however short each wait for a reply is.
     """
     results: list[Exception | None] = [None] * len(talks)
-    going = [(place, _talk(server, mail)) for place, (server, mail) in enumerate(talks)]
+    end = time.monotonic() + within
+    going = [(place, _talk(Line(server, end), mail)) for place, (server, mail) in enumerate(talks)]
     while going:
         still = []
         for place, talk in going:
@@ -81,28 +92,56 @@ def tell(talks: Sequence[tuple[smtplib.SMTP, Printed]]) -> list[Exception | None
     return results
 
 
-def _talk(server: smtplib.SMTP, mail: Printed) -> Iterator[None]:
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A connection, and the moment by which its mail has to be through."""
+
+    server: smtplib.SMTP
+    end: float
+
+    def reply(self) -> Reply:
+        """This will wait for the server's answer: as long as for any, but not past the end."""
+        left = self.end - time.monotonic()
+        if left <= 0:
+            self.server.close()
+            raise TimeoutError("the mail server was too slow, answer after answer")
+        usual = self.server.timeout if isinstance(self.server.timeout, (int, float)) else math.inf
+        seconds = min(left, usual) if min(left, usual) < math.inf else None
+        if self.server.sock is not None and self.server.sock.gettimeout() != seconds:
+            self.server.sock.settimeout(seconds)
+        return self.server.getreply()
+
+
+def _talk(line: Line, mail: Printed) -> Iterator[None]:
     """One mail; it pauses wherever the server is to answer."""
-    server.ehlo_or_helo_if_needed()
-    size = f" size={len(mail.data)}" if server.has_extn("size") else ""
-    commands = (f"mail FROM:<{mail.sender}>{size}", f"rcpt TO:<{mail.recipient}>", "data")
     replies: list[Reply] = []
-    yield from (_in_one_breath if server.has_extn("pipelining") else _one_by_one)(server, commands, replies)
-    sender, recipient, data = replies + [_NOT_ASKED] * (len(commands) - len(replies))
+    try:
+        yield from _envelope(line, mail, replies)
+    except smtplib.SMTPResponseException:
+        raise
+    except OSError as lost:
+        line.server.close()
+        raise NothingSent(f"before the text: {type(lost).__name__}: {lost}") from lost
+    sender, recipient, data = replies + [_NOT_ASKED] * (3 - len(replies))
     if sender[0] != 250:
         raise smtplib.SMTPSenderRefused(*sender, mail.sender)
     if recipient[0] not in _WELCOME:
         raise smtplib.SMTPRecipientsRefused({mail.recipient: recipient})
     if data[0] != _GO_AHEAD:
         raise smtplib.SMTPDataError(*data)
-    server.send(mail.data)
+    line.server.send(mail.data)
     yield
-    taken = server.getreply()
+    taken = line.reply()
     if taken[0] != 250:
         raise smtplib.SMTPDataError(*taken)
 
 
-Reply = tuple[int, bytes]
+def _envelope(line: Line, mail: Printed, replies: list[Reply]) -> Iterator[None]:
+    line.server.ehlo_or_helo_if_needed()
+    size = f" size={len(mail.data)}" if line.server.has_extn("size") else ""
+    commands = (f"mail FROM:<{mail.sender}>{size}", f"rcpt TO:<{mail.recipient}>", "data")
+    yield from (_in_one_breath if line.server.has_extn("pipelining") else _one_by_one)(line, commands, replies)
+
 
 _WELCOME = (250, 251)
 _GO_AHEAD = 354
@@ -110,18 +149,18 @@ _GO_AHEAD = 354
 _NOT_ASKED: Reply = (-1, b"")
 
 
-def _in_one_breath(server: smtplib.SMTP, commands: Sequence[str], replies: list[Reply]) -> Iterator[None]:
-    server.send("\r\n".join(commands) + "\r\n")
+def _in_one_breath(line: Line, commands: Sequence[str], replies: list[Reply]) -> Iterator[None]:
+    line.server.send("\r\n".join(commands) + "\r\n")
     yield
-    replies += [server.getreply() for _ in commands]
+    replies += [line.reply() for _ in commands]
     if replies[-1][0] == _GO_AHEAD and (replies[0][0] != 250 or replies[1][0] not in _WELCOME):
-        server.close()  # it waits for the text of a mail to nobody
+        line.server.close()  # it waits for the text of a mail to nobody
 
 
-def _one_by_one(server: smtplib.SMTP, commands: Sequence[str], replies: list[Reply]) -> Iterator[None]:
+def _one_by_one(line: Line, commands: Sequence[str], replies: list[Reply]) -> Iterator[None]:
     for command in commands:
-        server.putcmd(command)
+        line.server.putcmd(command)
         yield
-        replies.append(server.getreply())
+        replies.append(line.reply())
         if replies[-1][0] not in (*_WELCOME, _GO_AHEAD):
             return

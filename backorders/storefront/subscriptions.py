@@ -12,8 +12,9 @@ from django.urls import reverse
 from django.utils import timezone, translation
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods
 
 from backorders.conf import conf
 from backorders.domain.tokens import Purpose
@@ -32,6 +33,7 @@ from backorders.queries.subscriptions import (
     Standing,
     by_choice,
     confirmed_together,
+    own_request,
     requests_behind,
     requests_to_leave,
     standings_of,
@@ -298,12 +300,20 @@ def leave_page(request: HttpRequest, token: str) -> HttpResponse:
     return page(request, "left" if is_over else "leave", {"products": products_of(requests)})
 
 
+@never_cache
 @csrf_protect
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 @login_required
 def leave_own(request: HttpRequest, subscription_id: int) -> HttpResponse:
-    """A signed-in customer leaves one of their own requests and goes back to ``next``; anybody else's is not found."""
+    """A signed-in customer leaves one of their own requests and goes back to ``next``; anybody else's is not found.
+
+    GET shows what it is about and one button: whoever had to log in first comes back that way.
+    """
     try:
+        if request.method != "POST":
+            own = own_request(request.user, subscription_id)
+            is_over = own.state == Subscription.State.CLOSED
+            return page(request, "left" if is_over else "leave", {"products": products_of([own]), "is_own": True})
         left = leave(subscription_id=subscription_id, customer=request.user)
     except Subscription.DoesNotExist:
         return page(request, "no_link", status=404)

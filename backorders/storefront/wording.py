@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, time
 from functools import lru_cache
 
 from django.utils import timezone, translation
@@ -17,6 +17,7 @@ from django.utils.translation import ngettext
 from backorders.conf import conf
 from backorders.domain.availability import Availability, State
 from backorders.domain.chances import Odds
+from backorders.domain.lateness import RECORD
 from backorders.domain.waves import Order
 from backorders.domain.windows import NO_DATE, Confidence, NoDate, Promise, Source, Window, honest
 from backorders.domain.wording import (
@@ -28,6 +29,7 @@ from backorders.domain.wording import (
     label_of,
 )
 from backorders.queries.availability import shop_today
+from backorders.queries.calendars import working_day_of
 from backorders.queries.subscriptions import Due, Standing
 from backorders.shop import Described
 
@@ -82,7 +84,7 @@ def shown(answer: Availability, *, quantity: int | None = None, payment: str = "
         tone=_TONES[answer.state],
         icon="clock" if _is_overdue(answer) or answer.is_full else ICONS[answer.state],
         badge=badge_of(answer),
-        line=_line_of(answer),
+        line=_line_of(answer, is_cart=bool(quantity)),
         note="" if quantity else _note_of(answer, payment),
     )
 
@@ -336,10 +338,12 @@ def _partly_here(answer: Availability, asked: int) -> Shown:
     return Shown(state=state.value, tone=_TONES[state], icon=ICONS[state], badge=_("Partly on backorder"), line=line)
 
 
-def _line_of(answer: Availability) -> str:
+def _line_of(answer: Availability, *, is_cart: bool) -> str:
     match answer.state:
+        case State.IN_STOCK:
+            return "" if is_cart else _leaves_today()
         case State.LOW_STOCK:
-            return _more(answer.more)
+            return _more(answer.more) or ("" if is_cart else _leaves_today())
         case State.BACKORDER if answer.is_made_to_order:
             return format_html("{} {}", _("Made for you."), _shipping(answer.window))
         case State.BACKORDER:
@@ -354,6 +358,27 @@ def _line_of(answer: Availability) -> str:
             return _return(answer.window)
         case _:
             return ""
+
+
+def _leaves_today() -> str:
+    """Until ``CUT_OFF`` of a working day, where what is on the shelf needs no day to get to the carrier.
+
+    The hour, and no "in the next 3 hours": a page is read later than it was drawn.
+    """
+    now = timezone.now()
+    if conf.cut_off is None or conf.handling_days or working_day_of(now) != _today():
+        return ""
+    return _("Order by {hour}: leaves today").format(hour=_hour_in_words(now, conf.cut_off))
+
+
+def _hour_in_words(now: datetime, hour: time) -> str:
+    """An hour on the shop's clock; whoever reads by another is told whose it is: "2:00 PM (CET)"."""
+    from babel.dates import format_time  # slow import: locale data stay unread until needed
+
+    there = timezone.localtime(now, timezone.get_default_timezone())
+    words = str(format_time(hour, format="short", locale=babel_locale(_language())))
+    is_theirs = there.utcoffset() == timezone.localtime(now).utcoffset()
+    return words if is_theirs else f"{words} ({there.tzname()})"
 
 
 def _more(promise: Promise) -> str:
@@ -464,14 +489,25 @@ def _released(answer: Availability, *, with_shipping: bool) -> str:
 def _release_day(answer: Availability) -> str:
     if answer.releases_at is None:
         return _("The date will be announced.")
-    return format_html(_("Released {day}."), day=day_as_time(answer.releases_at))
+    is_out = answer.releases_at <= timezone.now()
+    return format_html(_("Out since {day}.") if is_out else _("Out on {day}."), day=day_as_time(answer.releases_at))
 
 
 def _note_of(answer: Availability, payment: str) -> str:
-    """What it costs when comes first. What the shop's staff wrote about why it is away comes last, as they wrote it."""
+    """What it costs when comes first. Why it is away comes last, as the shop's staff wrote it, or as the shop's catalogue has that."""
     is_ahead = answer.state in (State.BACKORDER, State.PREORDER)
-    notes = [payment if is_ahead else "", _small_print(answer), *_quantity_rules(answer), answer.reason]
+    notes = [
+        payment if is_ahead else "",
+        _small_print(answer),
+        *_quantity_rules(answer),
+        _in_readers_words(answer.reason),
+    ]
     return format_html_join(" ", "{}", ((note,) for note in notes if note))
+
+
+def _in_readers_words(reason: str) -> str:
+    """A shop that repeats its reasons translates them once, among its own sentences."""
+    return _(reason) if reason else ""
 
 
 def _quantity_rules(answer: Availability) -> Iterator[str]:
@@ -488,10 +524,38 @@ def _quantity_rules(answer: Availability) -> Iterator[str]:
 
 
 def _small_print(answer: Availability) -> str:
+    """How sure the date is, what we write of, and until when one may change one's mind."""
     if answer.state not in (State.BACKORDER, State.PREORDER):
         return ""
-    queue = _("Orders are served first come, first served. We write to you as soon as yours is ready.")
-    is_estimate = isinstance(answer.window, Window) and answer.window.confidence is Confidence.ESTIMATED
-    if is_estimate and answer.state is State.BACKORDER:
-        return _("The date is an estimate.") + " " + queue
-    return queue
+    notes = [_sureness(answer), _news_to_come(answer.window)]
+    if conf.customers_cancel:
+        notes.append(_("Until it is ready, you can cancel free of charge."))
+    return " ".join(filter(None, notes))
+
+
+def _sureness(answer: Availability) -> str:
+    if answer.state is not State.BACKORDER or not isinstance(answer.window, Window):
+        return ""
+    if answer.window.confidence is Confidence.FIRM:
+        return ""
+    said = [_("The date is an estimate.")] if answer.window.confidence is Confidence.ESTIMATED else []
+    if answer.dates_kept is not None:
+        said.append(_record(answer.dates_kept))
+    return " ".join(said)
+
+
+def _record(kept: int) -> str:
+    """Of the last ten, however many it was: a record that is told only while it is good is none."""
+    return _("Dates like this held for {kept} of the last {all} deliveries from this supplier.").format(
+        kept=kept, all=RECORD
+    )
+
+
+def _news_to_come(window: Promise) -> str:
+    if isinstance(window, Window):
+        return _(
+            "Orders are served first come, first served. We write to you as soon as yours is ready, and if the date moves."
+        )
+    return _(
+        "Orders are served first come, first served. We write to you as soon as there is a date, and when yours is ready."
+    )

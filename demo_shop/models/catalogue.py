@@ -1,7 +1,13 @@
 from django.db import models
 from django.urls import reverse
+from django.utils.translation import get_language_bidi, gettext
 
 from demo_shop.pictures import PLAIN_COLOUR
+
+
+def in_words(text: str) -> str:
+    """What the small catalogue says, in the reader's language; what nobody translated stays as it is."""
+    return gettext(text) if text else ""
 
 
 class Category(models.Model):
@@ -37,10 +43,18 @@ class Product(models.Model):
     is_published = models.BooleanField(default=True)
 
     def __str__(self):
-        return self.title
+        return self.title_shown
 
     def get_absolute_url(self):
         return reverse("product", args=[self.slug])
+
+    @property
+    def title_shown(self):
+        return in_words(self.title)
+
+    @property
+    def description_shown(self):
+        return in_words(self.description)
 
 
 class Variants(models.Manager):
@@ -73,7 +87,12 @@ class Variant(models.Model):
 
     @property
     def title(self):
-        return f"{self.product.title}, {self.name}" if self.name else self.product.title
+        comma = "،" if get_language_bidi() else ","
+        return f"{self.product.title_shown}{comma} {self.name_shown}" if self.name else self.product.title_shown
+
+    @property
+    def name_shown(self):
+        return in_words(self.name)
 
     @property
     def image_url(self):

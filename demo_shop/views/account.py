@@ -3,7 +3,7 @@ from django.contrib import messages
 from django.contrib.auth import login
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.forms import BaseUserCreationForm
-from django.contrib.auth.views import LoginView
+from django.contrib.auth.views import LoginView, LogoutView
 from django.core import signing
 from django.http import Http404
 from django.shortcuts import redirect, render
@@ -29,6 +29,13 @@ class LogIn(LoginView):
     extra_context = {
         "demo_logins": [("anna@example.com", "anna"), ("ben@example.com", "ben"), ("admin@example.com", "admin")],
     }
+
+
+class LogOut(LogoutView):
+    """By its button only; whoever opens its address is shown where that is."""
+
+    def http_method_not_allowed(self, request, *args, **kwargs):
+        return redirect("account")
 
 
 def register(request):

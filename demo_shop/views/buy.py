@@ -8,7 +8,6 @@ from django.http import Http404
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
-from django.views.decorators.http import require_POST
 
 from backorders.domain.parcels import Outlook as Parcels
 from backorders.errors import InvalidAddress, NotCancellable, NotOrderable
@@ -42,8 +41,9 @@ class CheckoutForm(forms.Form):
     checkout_key = forms.CharField(max_length=40, widget=forms.HiddenInput)
 
 
-@require_POST
 def add(request):
+    if request.method != "POST":  # an address that somebody typed, or kept
+        return redirect("basket")
     form = QuantityForm(request.POST)
     if form.is_valid():
         variant = form.cleaned_data["variant"]
@@ -133,10 +133,11 @@ class CancelForm(forms.Form):
     quantity = forms.IntegerField(min_value=1, max_value=MOST)
 
 
-@require_POST
 def cancel(request, reference):
     """Take a line that waits out of the queue, or some of its units."""
     found = get_object_or_404(Order, reference=reference)
+    if request.method != "POST":
+        return redirect(found)
     form = CancelForm(request.POST)
     if not found.may_be_changed_by(request.user):
         raise Http404

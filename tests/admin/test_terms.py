@@ -6,6 +6,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from backorders.models import CategoryTerms, StockItem, Supplier
+from backorders.queries.availability import availability_of
+from backorders.services.backorders import place_backorder
 from backorders.services.locks import anchor_of
 from backorders.services.terms import set_category_terms, set_selling_policy
 from tests.admin.conftest import with_ledgers
@@ -93,6 +95,27 @@ def test_terms_that_make_no_sense_are_refused_beside_their_field(merchandiser, m
     assert list(errors) == [field] and sentence in " ".join(errors[field])
     item.refresh_from_db()
     assert all(getattr(item, name) in (None, "") for name in typed)
+
+
+def test_what_is_announced_without_a_date_is_one_choice(merchandiser, mug):
+    item = anchor_of(mug)
+    merchandiser.post(change(item), form_of(policy="announced"))
+    assert availability_of(mug).state == "coming_soon"
+
+
+def test_what_is_only_announced_has_no_date(merchandiser, mug):
+    typed = {"releases_at_0": "2031-02-02", "releases_at_1": "10:00"}
+    answer = merchandiser.post(change(anchor_of(mug)), form_of(policy="announced", **typed))
+    errors = answer.context["adminform"].form.errors
+    assert errors == {"releases_at": ["What is only announced has no date yet."]}
+
+
+def test_what_people_have_ordered_is_more_than_announced(merchandiser, mug):
+    item = set_selling_policy(product=mug, policy="backorder")
+    place_backorder(product=mug, quantity=2, reference="A", email="ana@example.com")
+    answer = merchandiser.post(change(item), form_of(policy="announced"))
+    said = "Units of it are ordered already, so it is more than announced."
+    assert answer.context["adminform"].form.errors == {"policy": [said]}
 
 
 def test_a_release_before_its_opening_is_refused(merchandiser, mug):
@@ -237,6 +260,7 @@ def test_only_models_that_have_categories_are_offered_and_theirs_are_named(merch
     ]  # the first says that none is chosen, in the words of the Django at hand
     assert '<option value="mugs">' in page.content.decode()
     assert "preorder" not in page.content.decode()
+    assert 'value="announced"' not in page.content.decode()
 
 
 def test_later_the_category_itself_stays_as_it_is(merchandiser, mugs):
@@ -255,6 +279,7 @@ def test_later_the_category_itself_stays_as_it_is(merchandiser, mugs):
         {"content_type": "0"},
         {"content_type": ""},
         {"policy": "preorder"},
+        {"policy": "announced"},
         {"order_minimum": "9", "order_maximum": "2"},
         {"safety_stock": "-1"},
         {"lead_days": str(2**63)},

@@ -132,6 +132,13 @@ def test_a_preorder_names_its_opening_and_its_release(api, mug):
     assert body["window"]["source"] == "release"
 
 
+def test_what_is_announced_without_a_date_has_none_and_can_be_asked_for(api, mug):
+    set_selling_policy(product=mug, policy="announced")
+    body = api.get(one(mug)).json()
+    assert (body["state"], body["can_order"], body["can_subscribe"]) == ("coming_soon", False, True)
+    assert (body["window"], body["label"], body["opens_at"], body["releases_at"]) == (None, None, None, None)
+
+
 def test_many_answers_come_in_the_order_of_the_question(api, mug):
     full = Product.objects.create(name="Pot", stock=9)
     parcel = Parcel.objects.create(name="Box", units=9)

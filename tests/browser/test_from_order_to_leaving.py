@@ -2,13 +2,11 @@
 
 import pytest
 
-from tests.browser.test_from_asking_to_leaving import links_of, newest_mail
-
 HERE, LATER = "/p/hearth-kettle-15-l/?variant=HEARTH-SAGE", "/p/moor-boots/?variant=MOOR-SIZE-42"
 
 
 @pytest.mark.parametrize("mode", ["phone", "dark", "arabic", "no_script"])
-def test_somebody_orders_follows_and_leaves_the_line(look, mode):
+def test_somebody_orders_follows_and_leaves_the_line(look, post, mode):
     view, to = look(mode), f"line-{mode}@example.com"
     page = view.page
 
@@ -29,16 +27,15 @@ def test_somebody_orders_follows_and_leaves_the_line(look, mode):
     view.press(page.locator("#checkout > button"))
     assert page.locator("main a[href*='/backorders/lines/']").count() == 1
 
-    [link] = links_of(newest_mail(view, to), "lines")
-    view.open(link.removeprefix(view.shop))
+    view.open(post.link(to, "lines"))
     assert page.locator(".bo-step").count() == 5
     assert page.locator(".bo-step[aria-current]").count() == 1
     assert view.troubles() == []
-    view.picture("line")
+    view.picture("line-of-two-parcels")
 
     view.press(page.locator("main a.bo-button"))
     assert view.troubles() == []
-    view.picture("line-cancel")
+    view.picture("line-of-two-parcels-cancel")
     view.press(page.locator("main form button"))
     assert page.locator("[data-step=cancelled]").count() == 1
     assert page.locator("main a.bo-button").count() == 0
@@ -47,23 +44,3 @@ def test_somebody_orders_follows_and_leaves_the_line(look, mode):
     page.reload()
     assert page.locator("[data-step=cancelled]").count() == 1
     page.close()
-
-
-@pytest.mark.parametrize("mode", ["phone", "dark", "arabic"])
-def test_anna_looks_at_all_that_she_waits_for(look, mode):
-    view = look(mode)
-    page = view.page
-    view.open("/account/login/")
-    view.press(page.locator("form:has(input[value='anna@example.com']) button"))
-    view.press(page.locator("main a[href='/backorders/mine/']"))
-    assert page.locator(".bo-request").count() >= 2
-    assert view.troubles() == []
-    view.picture("mine")
-    page.context.clear_cookies()
-    page.close()
-
-
-def test_a_link_that_nobody_signed_is_a_page_with_a_way_on(view):
-    view.open("/backorders/lines/cut-off/", status=404)
-    assert view.page.locator("main .bo-link").count() == 1
-    assert view.troubles() == []

@@ -131,7 +131,7 @@ PAGES = [
 ]
 
 
-@pytest.mark.parametrize("language", ["en", "de", "fr", "ar"])
+@pytest.mark.parametrize("language", ["en", "de", "fr", "es", "ar"])
 def test_every_page_opens_in_every_language(client, language):
     for path in PAGES:
         page = client.get(path, headers={"Accept-Language": language})

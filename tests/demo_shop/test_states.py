@@ -18,12 +18,16 @@ BADGES = {
     "low": "Only 2 left",
     "backorder-firm": "On backorder",
     "backorder-estimate": "On backorder",
+    "backorder-without-date": "On backorder",
+    "made-to-order": "Made to order",
     "all-reserved": "All reserved",
     "preorder": "Pre-order",
     "coming-soon": "Coming soon",
+    "announced": "Coming soon",
     "out-with-date": "Out of stock",
     "out-without-date": "Out of stock",
     "delayed": "Out of stock, delayed",
+    "delayed-backorder": "On backorder, delayed",
     "discontinued": "No longer made",
     "mixed": "Out of stock",
 }
@@ -50,6 +54,20 @@ def test_a_low_shelf_names_the_next_delivery_and_a_full_queue_the_one_after(clie
     page = read(client.get("/states/"))
     assert re.search(r"Only 2 left More expected \w", page)
     assert re.search(r"All reserved All that can be ordered ahead is taken\. Expected back (in )?\w", page)
+
+
+def test_what_is_announced_what_is_made_and_what_is_late_say_so(client):
+    page = read(client.get("/states/"))
+    assert "Coming soon The date will be announced." in page
+    assert "Made to order Made for you. Expected to ship by" in page
+    assert "On backorder We do not know yet when it ships." in page
+    assert "On backorder, delayed The delivery is late, and no new date is confirmed yet." in page
+
+
+def test_an_estimate_says_how_such_dates_held(client):
+    """Canal Imports, whose deliveries of the last months the seed has written down."""
+    page = read(client.get("/states/"))
+    assert re.search(r"The date is an estimate\. Dates like this held for \d+ of the last 10 deliveries", page)
 
 
 def test_all_of_it_costs_less_than_two_queries_a_state(client, django_assert_max_num_queries):

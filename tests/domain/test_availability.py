@@ -7,7 +7,7 @@ import pytest
 from backorders.domain.availability import Snapshot, State, decide
 from backorders.domain.terms import Policy, Terms
 from backorders.domain.units import Units
-from backorders.domain.windows import NO_DATE, OVERDUE, Window
+from backorders.domain.windows import NO_DATE, OVERDUE, Source, Window
 
 NOW = dt.datetime(2026, 3, 2, 10, tzinfo=dt.UTC)
 TODAY = NOW.date()
@@ -53,3 +53,28 @@ def test_what_may_not_be_ordered_ahead_is_never_full():
 
 def test_a_hidden_product_tells_nothing_of_its_queue():
     assert not answer(policy=Policy.BACKORDER, limit=5, queued=5, is_visible=False).is_full
+
+
+# announced without a date
+
+
+def test_what_is_announced_is_coming_soon_without_a_date_whatever_lies_on_the_shelf():
+    for on_shelf in (0, 9):
+        coming = answer(on_shelf, policy=Policy.ANNOUNCED, promise=SOON)
+        assert (coming.state, coming.window) == (State.COMING_SOON, NO_DATE)
+        assert (coming.can_order, coming.can_subscribe) == (False, True)
+
+
+def test_what_is_announced_and_then_given_up_is_no_longer_made():
+    assert answer(policy=Policy.ANNOUNCED, is_discontinued=True).state is State.DISCONTINUED
+
+
+# a supplier's record
+
+
+def test_a_suppliers_record_goes_with_a_day_of_a_delivery_and_with_no_other():
+    by_lead_time = Window(earliest=TODAY, latest=TODAY + dt.timedelta(days=9), source=Source.LEAD_TIME)
+    kept = [
+        answer(policy=Policy.BACKORDER, promise=each, dates_kept=8).dates_kept for each in (SOON, by_lead_time, NO_DATE)
+    ]
+    assert kept == [8, None, None]

@@ -221,8 +221,15 @@ def test_what_is_no_longer_made_is_left_out():
 
 
 def test_a_guess_is_told_like_any_date_because_the_page_shows_it_too():
+    """As wide as the page puts it: "by the middle of March"."""
     said = told(answer(State.BACKORDER, days(4, confidence=Confidence.GUESS)))
-    assert said == Statement(word=Merchant.BACKORDER, day=dt.date(2026, 3, 6))
+    assert said == Statement(word=Merchant.BACKORDER, day=dt.date(2026, 3, 15))
+
+
+def test_what_is_announced_without_a_date_is_out_of_stock_and_names_no_day():
+    coming = Availability(State.COMING_SOON)
+    assert (schema_word(coming), named_day(coming, today=TODAY)) == ("OutOfStock", None)
+    assert told(coming) == Statement(word=Merchant.OUT_OF_STOCK)
 
 
 # text

@@ -63,6 +63,25 @@ def test_each_window_gets_the_finest_words_that_contain_it(days, name, lasting, 
     assert by_label_of(meant, today=TODAY).name == upper
 
 
+@pytest.mark.parametrize(
+    ("days", "name", "lasting", "upper"),
+    [
+        ((0, 0), "0-1 weeks", "early 2027-05", "by the middle of 2027-05"),
+        ((11, 15), "mid 2027-05", "mid 2027-05", "by the end of 2027-05"),
+        ((28, 28), "4-5 weeks", "late 2027-05", "by the end of 2027-05"),
+        ((0, 7), "early 2027-05", "2027-05", "by the middle of 2027-05"),
+        ((14, 21), "2027-05", "2027-05", "by the end of 2027-05"),
+        ((61, 65), "2027-07", "2027-07", "by the end of 2027-07"),
+        ((60, 90), "2027-06/2027-07", "2027-06/2027-07", "by the end of 2027-07"),
+    ],
+)
+def test_a_guess_is_put_one_step_wider(days, name, lasting, upper):
+    meant = window(*days, confidence=Confidence.GUESS)
+    assert label_of(meant, today=TODAY).name == name
+    assert label_of(meant, today=TODAY, is_lasting=True).name == lasting
+    assert by_label_of(meant, today=TODAY).name == upper
+
+
 def test_the_middle_of_a_month_is_promised_up_to_its_fifteenth_day():
     assert by_label_of(window(75, 75), today=TODAY).last == dt.date(2027, 7, 15)
     assert by_label_of(window(76, 76), today=TODAY).last == dt.date(2027, 7, 31)
@@ -233,6 +252,22 @@ def test_the_same_promise_reads_the_same_in_every_language(today, first, width, 
         said, now_said = (by_label_of(one, today=today, is_lasting=True) for one in (old, new))
         if said != OVERDUE:
             assert calendar_words(said, language="de") == calendar_words(now_said, language="de")
+
+
+@settings(max_examples=cases(1000), deadline=None)
+@given(todays, near_and_far, widths, st.booleans())
+def test_a_guess_never_names_a_day_contains_its_window_and_is_no_finer_than_an_estimate(
+    today, first, width, is_lasting
+):
+    meant = {sure: window(first, first + width, today=today, confidence=sure) for sure in Confidence}
+    for label in (label_of, by_label_of):
+        said = {sure: label(each, today=today, is_lasting=is_lasting) for sure, each in meant.items()}
+        guess, estimate = said[Confidence.GUESS], said[Confidence.ESTIMATED]
+
+        assert guess.kind not in (Kind.TODAY, Kind.DAY, Kind.DAYS, Kind.BY_DAY)
+        assert today <= guess.first <= meant[Confidence.GUESS].earliest
+        assert meant[Confidence.GUESS].latest <= guess.last
+        assert guess.last - guess.first >= estimate.last - estimate.first
 
 
 # days and months in languages

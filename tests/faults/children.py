@@ -39,6 +39,7 @@ from backorders.services.press import Press
 from backorders.services.stock import stock_changed
 from backorders.services.subscriptions import unsubscribe
 from backorders.services.waves import release_waves
+from backorders.shop import sellables
 from tests.hosts.models import Product
 
 
@@ -46,21 +47,28 @@ from tests.hosts.models import Product
 class World:
     """Where a child finds things, and how the shop is set up."""
 
-    database: str
+    database: dict
+    """What a connection to it needs: its name, and where its server is."""
     mail_port: int
     log: str
     options: dict = field(default_factory=dict)
+    is_provider: bool = False
+    """What listens there: a provider's HTTP API, not an SMTP server."""
 
     def enter(self):
-        from tests.faults.settings import in_short, mail_by  # in a child only: it turns the database settings
+        from tests.faults.settings import (
+            in_short,
+            mail_by,
+            provider_by,
+        )  # in a child only: it turns the database settings
 
         os.environ.pop("CELERY_BROKER_URL", None)  # a plain worker has no broker; Celery looks here first
         current_app.conf.broker_url = None
         settings.BACKORDERS = in_short(**self.options)
         conf.forget()
-        for name, value in mail_by(self.mail_port).items():
+        for name, value in (provider_by if self.is_provider else mail_by)(self.mail_port).items():
             setattr(settings, name, value)
-        connection.settings_dict["NAME"] = self.database
+        connection.settings_dict.update(self.database)
         logging.basicConfig(filename=self.log, level=logging.INFO, force=True)
 
 
@@ -225,4 +233,19 @@ def work_with_a_poisoned_template():
         return write(press, mail, facts, tokens, in_bytes=in_bytes)
 
     Press.write = poisoned
+    work()
+
+
+def work_with_a_deadly_product(product_id):
+    """Whenever the shop is asked what mails need to know of this product, the process ends, as one that is out of memory does."""
+    adapter = type(sellables.by_label["hosts.product"])
+    describe = adapter.describe
+
+    def deadly(self, pks):
+        pks = list(pks)
+        if product_id in pks:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return describe(self, pks)
+
+    adapter.describe = deadly
     work()

@@ -4,9 +4,11 @@ import json
 import os
 import sys
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from celery import current_app
+from django.core.management import call_command
 from django.db import connection
 
 import dev
@@ -111,6 +113,23 @@ def rabbitmq(tmp_path):
 def broker(request):
     """By the name in ``@pytest.mark.parametrize("broker", ["redis", "rabbitmq"], indirect=True)``."""
     return request.getfixturevalue(request.param)
+
+
+@pytest.fixture
+def own_postgres(transactional_db):
+    """A durable PostgreSQL of the test's own, with our tables in it: its crash is nobody else's."""
+    shared = dict(connection.settings_dict)
+    with dev.temporary_folder() as folder, dev.Crew(folder / "logs") as crew:
+        environment = dev.Environment(Path(sys.prefix))
+        url = urlsplit(dev.start_postgres(crew, environment, folder=folder / "postgres", is_durable=True))
+        connection.close()
+        connection.settings_dict.update(
+            NAME="postgres", HOST=url.hostname, PORT=url.port, USER=url.username, PASSWORD=url.password
+        )
+        call_command("migrate", run_syncdb=True, verbosity=0)
+        yield
+        connection.close()
+        connection.settings_dict.update(shared)
 
 
 def pytest_terminal_summary(terminalreporter, config):

@@ -13,6 +13,7 @@ from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 
 from django.db import connection
 from django.utils import timezone
@@ -60,7 +61,7 @@ class Scene:
         self.log = folder / "accepted.jsonl"
         self.log.touch()
         self.port = free_port()
-        self.server = None
+        self.server, self.is_provider = None, False
         self.children = []
         self.supervised = []
         self.kills = 0
@@ -75,6 +76,18 @@ class Scene:
         command = [sys.executable, "-m", "tests.faults.sink", str(self.port), str(self.log), words]
         self.server = subprocess.Popen(command)
         until(lambda: answers(self.port), "the mail server answers")
+
+    def serve_as_provider(self, **manners):
+        """Mail goes to a provider by HTTP instead, which keeps the same log."""
+        words = json.dumps({"seed": self.seed, **manners})
+        files = [str(self.log), str(self.folder / "calls.jsonl")]
+        self.server = subprocess.Popen([sys.executable, "-m", "tests.faults.provider", str(self.port), *files, words])
+        self.is_provider = True
+        until(lambda: answers(self.port), "the provider answers")
+
+    def calls(self):
+        """What a provider was asked, in order."""
+        return [json.loads(line) for line in (self.folder / "calls.jsonl").read_text().splitlines()]
 
     def close_server(self):
         if self.server:
@@ -124,7 +137,9 @@ class Scene:
     # senders
 
     def start(self, child, *arguments):
-        world = World(str(connection.settings_dict["NAME"]), self.port, str(self.folder / "senders.log"), self.options)
+        names = ("NAME", "HOST", "PORT", "USER", "PASSWORD")
+        database, log = {name: connection.settings_dict[name] for name in names}, str(self.folder / "senders.log")
+        world = World(database, self.port, log, self.options, self.is_provider)
         process = processes.Process(target=children.inside, args=(world, child, *arguments))
         process.start()
         self.children.append(process)
@@ -159,9 +174,15 @@ class Scene:
         self.children.append(process)
         return process
 
-    def celery_worker(self, **options):
+    def celery_worker(self, *, pool="threads", **options):
         alone = ("--without-mingle", "--without-gossip", "-l", "WARNING")
-        return self.celery("worker", "--pool", "threads", "-c", "4", *alone, **options)
+        return self.celery("worker", "--pool", pool, "-c", "4", *alone, **options)
+
+    def kill_a_child_of(self, worker):
+        """One of the processes of a Celery worker's pool, as the kernel does when memory runs out."""
+        pids = Path(f"/proc/{worker.pid}/task/{worker.pid}/children").read_text().split()
+        os.kill(int(self.dice.choice(pids)), signal.SIGKILL)
+        self.kills += 1
 
     def celery_worker_with_supervisor(self, **options):
         """One that is started again whenever it has ended, as by systemd; looked after while the scene waits."""

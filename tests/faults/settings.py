@@ -20,6 +20,11 @@ def mail_by(port):
     return mail_settings("django.core.mail.backends.smtp.EmailBackend", host="127.0.0.1", port=port)
 
 
+def provider_by(port):
+    told = {"RESEND_API_KEY": "re_key", "RESEND_API_URL": f"http://127.0.0.1:{port}/", "REQUESTS_TIMEOUT": 1}
+    return {"ANYMAIL": told, **mail_settings("anymail.backends.resend.EmailBackend")}
+
+
 def in_short(**others):
     """The package's settings; ``others`` in seconds, where they are times."""
     waits = {"SWEEP_EVERY": 2, "POLL_EVERY": 2, "WORKER_PAUSE": 0.2, "LEASE": 9, "MAIL_TIMEOUT": 3}

@@ -28,6 +28,7 @@ class Manners:
     dropped: float = 0.0
     """Share of mails that are accepted, but the connection breaks before the answer."""
     seconds_a_mail: float = 0.0
+    seconds_a_reply: float = 0.0
     seconds_hanging: float = 30.0
 
 
@@ -35,7 +36,14 @@ class Handler:
     def __init__(self, log, manners):
         self.log, self.manners, self.turns = log, manners, Counter()
 
+    async def handle_MAIL(self, server, session, envelope, address, options):
+        await asyncio.sleep(self.manners.seconds_a_reply)
+        envelope.mail_from = address
+        envelope.mail_options.extend(options)
+        return "250 OK"
+
     async def handle_RCPT(self, server, session, envelope, address, options):
+        await asyncio.sleep(self.manners.seconds_a_reply)
         self.turns[address] += 1
         if address.startswith("refused"):
             return "550 no such mailbox"
@@ -46,8 +54,7 @@ class Handler:
 
     async def handle_DATA(self, server, session, envelope):
         [address] = envelope.rcpt_tos
-        if self.manners.seconds_a_mail:
-            await asyncio.sleep(self.manners.seconds_a_mail)
+        await asyncio.sleep(self.manners.seconds_a_mail + self.manners.seconds_a_reply)
         if address.startswith("hangs"):
             await asyncio.sleep(self.manners.seconds_hanging)
         is_dropped = self.falls(address, "dropped")

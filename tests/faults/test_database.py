@@ -1,16 +1,18 @@
 """The database goes away, is held by somebody else, or takes no more."""
 
+import os
+import signal
 import time
 from contextlib import contextmanager
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 
 from backorders.models import OutgoingMail, Subscription
 from backorders.services.stock import stock_changed
 from backorders.services.waves import release_waves
 from tests.faults import children
-from tests.faults.scene import states
+from tests.faults.scene import states, until
 from tests.hosts.models import Product
 
 pytestmark = pytest.mark.timeout(180)
@@ -45,6 +47,49 @@ def test_senders_come_back_when_the_database_ends_their_connections(scene, size,
     assert seconds_to_come_back < 5
     assert count.lost == 0
     assert count.duplicates <= scene.kills
+
+
+def crash():
+    """As when the system kills a process of the server: it ends them all, and recovers from its log. Returns when."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        [pid] = cursor.fetchone()
+    moment = time.time()
+    os.kill(pid, signal.SIGKILL)
+    connection.close()
+    until(_is_back, "the database has recovered", 60)
+    return moment
+
+
+def _is_back():
+    try:
+        connection.ensure_connection()
+    except OperationalError:
+        return False
+    return True
+
+
+@pytest.mark.only("postgresql")
+@pytest.mark.fault("F16", "database server crashes, and recovers")
+def test_a_database_that_crashes_loses_no_mail_and_repeats_what_it_forgot(own_postgres, scene, size, counted):
+    """Marks wait for no disk: what was told in the last moments before the crash is told again, and nothing older than that."""
+    scene, people, times = scene(), size(short=300, full=1_500), size(short=2, full=5)
+    scene.mails_are_due(people)
+    scene.serve(seconds_a_mail=0.005)
+    senders = [scene.start(children.work) for _ in range(2)]
+    forgettable = 0
+    for turn in range(times):
+        scene.until_accepted(people * (turn + 1) // (times + 2))
+        moment = crash()
+        scene.kills += 1
+        forgettable += sum(moment - 1 <= one.at <= moment + 1 for one in scene.accepted())
+    scene.settle()
+    count = counted(scene)
+
+    assert all(sender.is_alive() for sender in senders)
+    assert count.lost == 0
+    assert count.duplicates <= forgettable < people
+    assert states() == {"sent": people}
 
 
 @pytest.mark.only("sqlite")

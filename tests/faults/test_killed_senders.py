@@ -55,6 +55,26 @@ def test_connections_that_break_after_the_mail_cost_one_copy_each(scene, size, c
     assert count.duplicates <= count.drops + kills
 
 
+@pytest.mark.fault("F1", "processes of Celery's pool SIGKILLed")
+def test_a_celery_worker_whose_processes_are_killed_loses_nobody(scene, redis, size, counted):
+    """Celery's own default pool: the worker stays, puts another process in the place of each, and gives its task out again."""
+    scene, people, kills = scene(MAIL_CONNECTIONS=2), size(short=300, full=1_500), size(short=5, full=15)
+    scene.mails_are_due(people)
+    scene.serve(seconds_a_mail=0.01)
+    worker = scene.celery_worker(broker=redis.url, pool="prefork")
+    scene.celery_beat(broker=redis.url)
+    for kill in range(kills):
+        scene.until_accepted(people * (kill + 1) // (kills + 3))
+        scene.kill_a_child_of(worker)
+    scene.settle()
+    count = counted(scene)
+
+    assert worker.poll() is None
+    assert count.lost == 0
+    assert count.duplicates <= 2 * kills
+    assert states() == {"sent": people}
+
+
 @pytest.mark.fault("F3", "crash at every step")
 def test_a_crash_at_any_step_between_claim_and_mark_loses_nothing(scene, size, counted):
     """With two mails, the steps from one to the next are walked as well."""

@@ -46,6 +46,23 @@ def test_a_server_that_hangs_leaves_the_mail_to_staff_where_the_shop_wants_it_so
     assert OutgoingMail.objects.get(state="sending").attempts == 1
 
 
+@pytest.mark.fault("F4", "server slow, reply after reply")
+def test_a_server_that_is_slow_reply_after_reply_gets_no_mail_twice(scene, counted):
+    """Each reply is within the time-out, and all of them together take longer than a mail may: nobody else takes it over."""
+    scene = scene(MAIL_TIMEOUT=2, LEASE=8)
+    scene.mails_are_due(12)
+    scene.serve(seconds_a_reply=1.6)
+    scene.start(children.work)
+    scene.start(children.work)
+    until(lambda: OutgoingMail.objects.filter(attempts__gte=1).count() >= 4, "some were tried", told=scene.told)
+    scene.serve()
+    scene.settle()
+    count = counted(scene)
+
+    assert OutgoingMail.objects.filter(attempts__gte=2).exists()
+    assert (count.lost, count.duplicates) == (0, 0)
+
+
 @pytest.mark.fault("F5", "server down")
 def test_while_the_server_is_down_no_attempt_is_charged_and_then_all_leave(scene, size, counted):
     scene, down = scene(), size(short=5, full=20)

@@ -33,6 +33,32 @@ def test_poison_is_given_up_after_a_few_attempts_and_all_others_leave(scene, siz
     assert set(OutgoingMail.objects.filter(state="dead").values_list("attempts", flat=True)) == {3}
 
 
+@pytest.mark.fault("F19", "one product kills whoever reads it")
+@pytest.mark.parametrize("senders", [1, 2])
+def test_a_product_that_kills_its_readers_is_given_up_and_all_others_leave(scene, size, counted, senders):
+    """Its readers are charged together: it kills once in a crowd, and MAX_ATTEMPTS times alone, for each sender at most."""
+    scene, people = scene(LEASE=2, MAIL_TIMEOUT=0.5, MAX_ATTEMPTS=3), size(short=100, full=1_000)
+    deadly = scene.mails_are_due(5)
+    unlucky = set(scene.addresses)
+    scene.mails_are_due(people)
+    scene.serve()
+    crew = [scene.start(children.work_with_a_deadly_product, deadly.pk) for _ in range(senders)]
+    end = time.monotonic() + 90
+    while OutgoingMail.objects.exclude(state__in=FINAL).exists():
+        assert time.monotonic() < end, scene.told()
+        for place, sender in enumerate(crew):
+            if not sender.is_alive():
+                scene.kills += 1
+                crew[place] = scene.start(children.work_with_a_deadly_product, deadly.pk)
+        time.sleep(0.05)
+    count = counted(scene, expected=[address for address in scene.addresses if address not in unlucky])
+
+    assert (count.lost, count.duplicates) == (0, 0)
+    assert states() == {"sent": people, "dead": 5}
+    assert 1 + 3 <= scene.kills <= (1 + 3) * senders
+    assert set(OutgoingMail.objects.filter(state="dead").values_list("attempts", flat=True)) == {3}
+
+
 @pytest.mark.fault("F20", "SIGTERM under load, plain worker")
 def test_a_deploy_sends_nothing_twice_and_waits_for_nothing(scene, size, counted):
     scene, deploys = scene(), size(short=4, full=10)
@@ -54,11 +80,12 @@ def test_a_deploy_sends_nothing_twice_and_waits_for_nothing(scene, size, counted
 
 
 @pytest.mark.fault("F20", "SIGTERM under load, Celery")
-def test_a_deploy_of_celery_sends_nothing_twice_and_does_not_wait_for_the_whole_tick(scene, redis, counted):
+@pytest.mark.parametrize("pool", ["threads", "prefork"])
+def test_a_deploy_of_celery_sends_nothing_twice_and_does_not_wait_for_the_whole_tick(scene, redis, counted, pool):
     scene = scene()
     scene.mails_are_due(400)
     scene.serve(seconds_a_mail=0.05)
-    worker = scene.celery_worker(broker=redis.url)
+    worker = scene.celery_worker(broker=redis.url, pool=pool)
     scene.celery_beat(broker=redis.url)
     scene.until_accepted(20)
     seconds = ask_to_end(worker)

@@ -8,6 +8,8 @@ import pytest
 from celery import Celery
 from celery.app.defaults import NAMESPACES, flatten
 from django.core import checks
+from kombu import Connection
+from kombu.transport import TRANSPORT_ALIASES
 
 from backorders.checks import (
     check_celery,
@@ -22,6 +24,7 @@ from backorders.checks import (
 from backorders.conf import Settings
 from backorders.domain.calendars import public_holidays
 from backorders.schedule import REUSES_CONNECTIONS, beat_schedule, celery_settings
+from tests.mailserver import mail_settings
 
 GOOD = {"SITE_URL": "https://shop.example", "FROM_EMAIL": "shop@shop.example"}
 
@@ -33,6 +36,16 @@ def said(settings, **changes):
 
 def test_a_right_setting_says_nothing(settings):
     assert said(settings) == ""
+
+
+@pytest.mark.parametrize(
+    "time_out", [mail_settings("x", timeout=60), {"ANYMAIL": {"REQUESTS_TIMEOUT": (20, 40)}}], ids=["smtp", "anymail"]
+)
+def test_a_time_out_of_the_shops_own_may_be_longer_than_a_claim(settings, time_out):
+    for name, value in time_out.items():
+        setattr(settings, name, value)
+
+    assert "Set it to at least 0:04:00: the mail server's time-out of 0:01:00" in said(settings)
 
 
 @pytest.mark.parametrize(
@@ -176,6 +189,13 @@ def test_a_place_whose_holidays_nobody_knows_is_named(settings, place):
     assert "is no place whose public holidays are known" in said(settings, HOLIDAYS=place)
 
 
+def test_calendar_entries_without_their_package_say_what_to_install(settings, monkeypatch):
+    assert said(settings, MAIL_CALENDAR=True) == ""
+    monkeypatch.setitem(sys.modules, "icalendar", None)
+    assert "pip install 'backorders[ics]'" in said(settings, MAIL_CALENDAR=True)
+    assert said(settings, MAIL_CALENDAR=False) == ""
+
+
 def test_the_holidays_of_a_country_and_of_a_region_are_taken(settings):
     pytest.importorskip("holidays", reason="the extra backorders[holidays] is not installed")
     assert said(settings, HOLIDAYS="DE") == said(settings, HOLIDAYS="DE-BY") == ""
@@ -225,7 +245,8 @@ def test_the_demo_and_the_tests_have_no_problem_of_ours():
     assert [m for m in checks.run_checks(databases=["default"]) if str(m.id).startswith("backorders.")] == []
 
 
-SOUND = {"broker_url": "redis://127.0.0.1:6379/0", "beat_schedule": beat_schedule()}
+REDIS = "redis://127.0.0.1:6379/0"
+SOUND = {**celery_settings(REDIS), "broker_url": REDIS, "beat_schedule": beat_schedule()}
 
 
 @pytest.mark.parametrize(
@@ -238,6 +259,14 @@ SOUND = {"broker_url": "redis://127.0.0.1:6379/0", "beat_schedule": beat_schedul
         ({"broker_transport_options": {"visibility_timeout": 5}}, "give running tasks to a second worker"),
         ({"broker_transport_options": {"visibility_timeout": 600}}, ""),
         ({"accept_content": ["json", "pickle"]}, "can run code"),
+        ({"task_acks_late": False}, "is done by nobody until the schedule comes round"),
+        ({"task_reject_on_worker_lost": None}, "the task of a worker process that was killed counts as done"),
+        ({"worker_prefetch_multiplier": 5}, "fetches 5 messages for each process"),
+        ({"worker_prefetch_multiplier": 4}, ""),
+        ({"worker_prefetch_multiplier": 0}, "fetches any number of messages for each process"),
+        ({"task_time_limit": 119}, "may hold one up for 120 s"),
+        ({"task_soft_time_limit": 60}, "ends tasks after 60 s"),
+        ({"task_time_limit": None}, ""),
         ({"beat_schedule": {}}, "a lost hint would hold mail up for ever"),
         ({"beat_schedule": {}, "beat_scheduler": "django_celery_beat.schedulers:DatabaseScheduler"}, ""),
     ],
@@ -252,7 +281,10 @@ def test_a_celery_that_would_lose_or_repeat_work_is_a_warning(monkeypatch, chang
     assert told == sentence or (sentence and sentence in told)
 
 
-@pytest.mark.parametrize("broker", ["redis://127.0.0.1/0", "amqp://127.0.0.1//", ""])
+BROKERS = ["redis://127.0.0.1/0", "redis+socket:///run/redis.sock", "sentinel://127.0.0.1:26379", "amqp://127.0.0.1//"]
+
+
+@pytest.mark.parametrize("broker", [*BROKERS, ""])
 def test_the_settings_we_offer_are_settings_that_celery_has_and_the_check_likes(monkeypatch, broker):
     monkeypatch.delenv("CELERY_BROKER_URL", raising=False)  # Celery reads it before any setting
     app = Celery("host", set_as_current=False)
@@ -262,6 +294,27 @@ def test_the_settings_we_offer_are_settings_that_celery_has_and_the_check_likes(
     # The last is one of Celery's too, but listed nowhere; tests/tasks/test_connections.py sees it at work.
     assert set(celery_settings(broker)) <= {*flatten_keys(), REUSES_CONNECTIONS}
     assert check_celery() == []
+
+
+@pytest.mark.parametrize("broker", BROKERS[:3])
+def test_on_every_kind_of_redis_a_task_has_ended_before_it_is_given_to_a_second_worker(settings, broker):
+    for seconds in (30, 300):
+        settings.BACKORDERS = {**settings.BACKORDERS, "MAIL_TIMEOUT": dt.timedelta(seconds=seconds)}
+        ours = celery_settings(broker)
+        assert (2 + 2) * seconds <= ours["task_time_limit"] < ours["broker_transport_options"]["visibility_timeout"]
+
+
+@pytest.mark.parametrize("broker", BROKERS)
+def test_what_the_app_itself_tells_its_broker_stays(broker):
+    ours = celery_settings(broker, {"master_name": "shop"})["broker_transport_options"]
+
+    assert ours["master_name"] == "shop"
+    assert len(ours) > 1
+
+
+@pytest.mark.parametrize("broker", BROKERS)
+def test_kombu_knows_every_kind_of_broker_that_we_offer_settings_for(broker):
+    assert Connection(broker).transport_cls.partition("+")[0] in TRANSPORT_ALIASES
 
 
 def flatten_keys():

@@ -5,7 +5,9 @@ import io
 from importlib import import_module
 
 import pytest
+import time_machine
 from celery import current_app
+from celery.worker.request import Request
 from django.core.management import call_command
 from django.utils import timezone
 
@@ -129,7 +131,7 @@ def test_the_worker_tells_whole_orders_in_the_round_in_which_they_are_complete(o
     check_out(lines=[Line(mug, 2, "A-1")], email="ana@example.com", ship="together")
     Product.objects.update(stock=2)
     call_command("backorders_worker", once=True, stdout=io.StringIO())
-    assert outbox[-1].subject == f"Your order is here: {mug.name}"
+    assert outbox[-1].subject == f"Your order is ready to ship: {mug.name}"
 
 
 def test_the_worker_announces_a_release_once():
@@ -161,6 +163,24 @@ def test_the_schedule_of_celery_names_every_job_and_tasks_that_exist():
     for entry in schedule.values():
         assert entry["task"] in current_app.tasks
         assert entry["schedule"] > dt.timedelta(0) and entry["options"]["expires"] >= 10
+
+
+@pytest.mark.parametrize(("minutes_ahead", "is_dropped"), [(0, False), (4, False), (6, True)])
+def test_a_worker_whose_clock_is_minutes_ahead_of_beats_does_what_the_schedule_says(
+    monkeypatch, minutes_ahead, is_dropped
+):
+    """Beat writes when a message ends by its own clock; what a worker finds ended it drops without a word."""
+    import_module("backorders.tasks")
+    monkeypatch.setenv("CELERY_BROKER_URL", "memory://")
+    entry = beat_schedule()["backorders.deliver_due_mail"]
+    current_app.send_task(entry["task"], queue="beat", **entry["options"])
+    with current_app.connection_for_read() as line:
+        message = line.SimpleQueue("beat").get_nowait()
+        message.ack()
+    task = current_app.tasks[entry["task"]]
+    with time_machine.travel(dt.datetime.now(dt.UTC) + dt.timedelta(minutes=minutes_ahead)):
+        request = Request(message, app=current_app, task=task, eventer=None, connection_errors=())
+        assert bool(request.maybe_expire()) == is_dropped
 
 
 def test_every_scheduled_task_runs_and_bears_arguments_of_later_versions():

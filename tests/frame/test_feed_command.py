@@ -72,7 +72,7 @@ def test_an_empty_shop_has_a_feed_without_items():
     ("options", "said"),
     [
         ({"output": "no/such/folder/merchant.xml"}, "no/such/folder/merchant.xml cannot be written: No such file"),
-        ({"language": "xx"}, "'xx' is not in LANGUAGES: en, de, fr, ar."),
+        ({"language": "xx"}, "'xx' is not in LANGUAGES: en, de, fr, es, ar."),
     ],
 )
 def test_what_cannot_be_done_is_said_in_a_sentence(options, said):

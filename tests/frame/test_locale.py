@@ -421,6 +421,8 @@ def answers():
     yield Availability(State.PREORDER, none, five, Window(earliest=later.date(), latest=later.date()), None, later)
     yield Availability(State.COMING_SOON, none, none, NO_DATE, None, None)
     yield Availability(State.COMING_SOON, none, none, NO_DATE, soon, later)
+    yield Availability(State.COMING_SOON, releases_at=timezone.now() - dt.timedelta(days=1))
+    yield Availability(State.BACKORDER, none, five, Window(earliest=in_days(4), latest=in_days(8)), dates_kept=8)
 
 
 def words():
@@ -434,6 +436,8 @@ def words():
         yield invitation_of(answer)
         yield window_in_words(answer.window)
         yield promise_in_words(answer.window)
+    with with_setting("CUT_OFF", dt.time.max):
+        yield shown(Availability(State.IN_STOCK, Units(5))).line
 
 
 def with_setting(name, value):
@@ -893,7 +897,7 @@ def any_english():
 
 
 _WORDS = (
-    *("title", "shop_name", "reference", "proven", "when", "day", "days", "month", "key", "text", "names"),
+    *("title", "shop_name", "reference", "proven", "when", "day", "days", "hour", "month", "key", "text", "names"),
     *("until", "due", "first", "last", "known", "currency", "reason"),
 )
 """Placeholders for words; all others stand for numbers."""
@@ -976,7 +980,8 @@ def test_text_mails_fit_a_narrow_window_in_every_language(language):
 def test_mails_say_which_way_they_run(language):
     way = "rtl" if language == "ar" else "ltr"
     assert all(
-        f'<html lang="{language}" dir="{way}">' in message.alternatives[0][0] for message in sent_mails(language)
+        message.alternatives[0][0].startswith(f'<!doctype html><html lang="{language}" dir="{way}" ')
+        for message in sent_mails(language)
     )
 
 

@@ -8,7 +8,7 @@ from django.db import models
 class Product(models.Model):
     """The plain one: integer key, one stock column."""
 
-    name = models.CharField(max_length=100)
+    name = models.CharField(max_length=10_000)
     stock = models.PositiveIntegerField(default=0)
     price = models.DecimalField(max_digits=9, decimal_places=2, default=10)
     category = models.CharField(max_length=40, null=True, blank=True)

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import re
+import sys
 
 import pytest
 from django.core import mail
@@ -186,7 +187,7 @@ def test_whoever_was_filled_or_cancelled_meanwhile_hears_no_dates(may_truck):
     cancel_backorder(backorder_id=line("Cy").id)
     written = leave()
 
-    assert [message.subject.partition(":")[0] for message in to(written, "Bo")] == ["Your order is here"]
+    assert [message.subject.partition(":")[0] for message in to(written, "Bo")] == ["Your order is ready to ship"]
     assert [message.subject.partition(":")[0] for message in to(written, "Cy")] == ["Cancelled"]
     assert [message.subject.partition(":")[0] for message in to(written, "Ana")] == ["New date for your order"]
 
@@ -342,7 +343,7 @@ def test_whoever_is_given_units_on_the_day_of_release_hears_of_those_only(album)
     sweep_stock()
     written = leave()
 
-    assert [message.subject for message in to(written, "Bo")] == ["Your order is here: Album"]
+    assert [message.subject for message in to(written, "Bo")] == ["Your order is ready to ship: Album"]
     assert [message.subject for message in to(written, "Ana")] == ["Released: Album"]
     assert ("cancelled", "told of the goods themselves") in states("preorder_released")
 
@@ -544,6 +545,15 @@ def test_there_is_no_entry_where_there_is_no_date_nor_where_nobody_asked_for_one
     mug = a_mug()
     truck(mug, 2, 8)
     order(mug, 2, "Bo", now=now)
+    [message] = leave()
+    assert message.attachments == []
+
+
+def test_without_the_calendar_package_mails_leave_as_if_nobody_had_asked_for_entries(with_calendar, now, monkeypatch):
+    monkeypatch.setitem(sys.modules, "icalendar", None)
+    mug = a_mug()
+    truck(mug, 2, 8)
+    order(mug, 2, "Ana", now=now)
     [message] = leave()
     assert message.attachments == []
 

@@ -6,6 +6,7 @@ import pytest
 
 from backorders.domain.windows import OVERDUE, Window
 from backorders.models import ClosedDay, Delivery, Supplier
+from backorders.queries.availability import availability_for, availability_of
 from backorders.queries.backorders import places_of
 from backorders.queries.reliability import calibration_table, first_promises_kept, forecasts_for
 from backorders.services.supply import cancel_delivery, move_delivery, receive_delivery, refresh_forecasts
@@ -141,6 +142,41 @@ def test_the_table_shows_every_supplier_and_how_the_windows_would_have_held(clay
     assert (rows["Clay & Co"].deliveries, rows["Clay & Co"].median_days_late) == (WEEKS, 4)
     assert rows[None].deliveries == 1
     assert len(rows["Clay & Co"].kept) == 3
+
+
+def record_shown(supplier, now):
+    refresh_forecasts(now=now)
+    supplier.refresh_from_db()
+    return supplier.dates_kept
+
+
+def test_of_ten_dates_those_that_held_are_on_record_for_shoppers(clay, now):
+    a_record(clay, 0, now)
+    assert record_shown(clay, now) == 10
+    a_record(clay, 9, now, weeks=3)  # announced last, and late as never before
+    assert record_shown(clay, now) == 7
+
+
+def test_fewer_than_ten_dates_are_no_record(clay, now):
+    a_record(clay, 0, now, weeks=9)
+    assert record_shown(clay, now) is None
+
+
+def test_what_never_came_was_a_date_that_did_not_hold(clay, now):
+    a_record(clay, 0, now)
+    lost = announce(a_mug(supplier=clay), 1, 10, now=now - 20 * DAY)
+    cancel_delivery(delivery_id=lost.id, now=now)
+    assert record_shown(clay, now + DAY) == 9
+
+
+def test_a_page_knows_the_record_of_the_usual_supplier_without_a_query_more(clay, now, django_assert_num_queries):
+    a_record(clay, 0, now)
+    mug, _ = next_due(clay, now)
+    refresh_forecasts(now=now)
+    with django_assert_num_queries(1):
+        answer = availability_for([mug], now)[mug]
+    assert answer.dates_kept == 10
+    assert availability_of(mug, now).dates_kept == 10
 
 
 def test_first_dates_that_were_kept_are_counted(now):

@@ -2,8 +2,10 @@
 
 import datetime as dt
 import uuid
+from contextlib import contextmanager
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from backorders.domain.feedback import Told
@@ -46,6 +48,54 @@ def told_of_a_mug():
 
 def states_of_mails():
     return list(OutgoingMail.objects.order_by("id").values_list("state", flat=True))
+
+
+# one's trouble is not another's
+
+
+@contextmanager
+def refused(table, column, value):
+    """The database takes no change to these rows: a trigger of the host's, or a page that is broken."""
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute(
+                "CREATE FUNCTION pg_temp.refuse() RETURNS trigger LANGUAGE plpgsql AS "
+                "$$ BEGIN RAISE EXCEPTION 'refused'; END $$"
+            )
+            when = f"FOR EACH ROW WHEN (OLD.{column} = {value}) EXECUTE FUNCTION pg_temp.refuse()"
+            cursor.execute(f"CREATE TRIGGER refuse BEFORE UPDATE OR DELETE ON {table} {when}")
+        else:
+            when = f"WHEN OLD.{column} = {value} BEGIN SELECT RAISE(ABORT, 'refused'); END"
+            cursor.execute(f"CREATE TRIGGER refuse BEFORE UPDATE ON {table} {when}")
+        yield
+        cursor.execute(f"DROP TRIGGER refuse {f'ON {table}' if connection.vendor == 'postgresql' else ''}")
+
+
+def test_a_request_that_cannot_be_closed_keeps_nothing_else_from_being_tidied(caplog):
+    stuck, other = (waiting_for(ProductFactory(), 1, state="pending")[0] for _ in range(2))
+    closed = closed_request()
+    token_for(closed, Purpose.CONFIRM, expires_at=NOW)
+    MailFeedback.objects.create(told=Told.BOUNCED, provider_id="nobody's", happened_at=NOW, heard_at=NOW)
+    with refused("backorders_subscription", "id", stuck.id):
+        done = tidy(now=LATER)
+
+    assert {row.state for row in Subscription.objects.filter(id__in=[stuck.id, other.id])} == {"pending", "closed"}
+    assert (done["expired"], done["links removed"], done["requests blanked"]) == (1, 1, 1)
+    assert not MailFeedback.objects.exists()
+    assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == [
+        f"The step 'expired, {stuck.item_id}' failed; the next run tries again."
+    ]
+
+
+def test_a_step_that_fails_as_a_whole_keeps_no_other_from_being_taken(caplog):
+    row = told_of_a_mug()
+    closed = closed_request(email="ben@example.com")
+    with refused("backorders_subscription", "id", row.id):
+        done = tidy(now=NOW + 400 * DAY)
+
+    assert (done["served"], done["requests blanked"]) == (0, 1)
+    assert Subscription.objects.get(id=closed.id).email == ""
+    assert "The step 'served' failed" in caplog.text
 
 
 # requests

@@ -10,14 +10,16 @@ from backorders.domain.availability import State
 from backorders.domain.terms import Policy
 from backorders.domain.windows import NO_DATE, Source, Window
 from backorders.errors import BelowMinimum, InvalidPolicy, InvalidQuantity, LimitReached, NotOrderable, NotSellable
-from backorders.models import Backorder, CategoryTerms, StockItem, Supplier
+from backorders.models import Backorder, CategoryTerms, StockItem, Subscription, Supplier
 from backorders.queries.availability import availability_for, availability_of, terms_of_item
 from backorders.services.checkout import Line, check_out
 from backorders.services.locks import anchor_of
 from backorders.services.stock import sweep_stock
+from backorders.services.subscriptions import subscribe
 from backorders.services.supply import expect_delivery, receive_delivery
 from backorders.services.terms import change_terms, clear_category_terms, set_category_terms, set_selling_policy
-from tests.factories import ProductFactory
+from backorders.services.waves import release_waves
+from tests.factories import ProductFactory, waiting_for
 from tests.hosts.models import Product, Vehicle
 from tests.stories import DAY, TODAY, a_mug, announce, arrive, given, line, order
 
@@ -31,6 +33,47 @@ def buy(product, quantity, now, reference="A", email="a@example.com", **about):
 
 def in_force(product):
     return terms_of_item(StockItem.objects.get(id=anchor_of(product).id))
+
+
+# announced
+
+
+def test_what_is_announced_cannot_be_ordered_though_it_is_here_and_is_asked_for(now):
+    game = a_mug(stock=5, policy="announced")
+    with pytest.raises(NotOrderable, match="coming soon"):
+        buy(game, 1, now)
+    assert subscribe(product=game, email="ana@example.com", now=now).next == "check_mail"
+
+
+def test_those_who_asked_for_what_was_announced_are_told_once_it_is_sold(now, worker):
+    game = a_mug(stock=5, policy="announced")
+    waiting_for(game)
+    sweep_stock(now=now)
+    release_waves(now=now)
+    assert Subscription.objects.get().state == "waiting"
+
+    set_selling_policy(product=game, policy="stop")
+    sweep_stock(now=now + DAY)
+    release_waves(now=now + DAY)
+    assert Subscription.objects.get().state == "told"
+
+
+@pytest.mark.parametrize("moment", ["opens_at", "releases_at"])
+def test_what_is_only_announced_has_no_date(moment, now):
+    mug = ProductFactory()
+    with pytest.raises(InvalidPolicy, match="has no date yet"):
+        set_selling_policy(product=mug, policy="announced", **{moment: now + DAY})
+    with pytest.raises(InvalidPolicy, match="has no date yet"):
+        change_terms(products=[mug], policy="announced", **{moment: now + DAY})
+
+
+def test_what_was_ordered_is_not_taken_back_to_an_announcement(game, now):
+    buy(game, 2, now + 2 * DAY)
+    with pytest.raises(InvalidPolicy, match="2 units are ordered already"):
+        set_selling_policy(product=game, policy="announced")
+    with pytest.raises(InvalidPolicy, match="2 units are ordered already"):
+        change_terms(products=[game], policy="announced", opens_at=None, releases_at=None)
+    assert anchor_of(game).policy == "preorder"
 
 
 # pre-orders
@@ -451,6 +494,8 @@ def test_a_change_that_crosses_what_one_of_many_says_changes_none():
 def test_a_category_cannot_preorder_and_a_model_nobody_sells_has_no_terms():
     with pytest.raises(InvalidPolicy, match="release of its own"):
         set_category_terms(model=Product, category="kitchen", policy="preorder")
+    with pytest.raises(InvalidPolicy, match="announced one by one"):
+        set_category_terms(model=Product, category="kitchen", policy="announced")
     for act in (set_category_terms, clear_category_terms):
         with pytest.raises(NotSellable):
             act(model=Vehicle, category="kitchen")

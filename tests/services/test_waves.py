@@ -10,7 +10,7 @@ from backorders.domain.draws import pledge_of, ticket
 from backorders.domain.odds import BuyRate
 from backorders.domain.responses import Learned
 from backorders.models import OutgoingMail, Restock, StockEvent, Subscription, Wave
-from backorders.queries.waves import course_of, learned_shop, pledge_for, seed_of
+from backorders.queries.waves import course_of, forget_learned, learned_shop, pledge_for, seed_of
 from backorders.services.checkout import Line, check_out
 from backorders.services.delivery import drain
 from backorders.services.locks import anchor_of
@@ -261,6 +261,7 @@ def test_what_a_shop_learned_makes_its_first_wave_smaller(now):
         transaction.set_rollback(True)
     for days in range(1, 21):
         a_past(cup, told=40, bought=30, hours=0.2, closed_at=now - dt.timedelta(days=3 * days))
+    forget_learned()
     [wave] = release_waves(now=now)
 
     assert 20 <= wave.size < unlearned
@@ -311,6 +312,7 @@ def test_fewer_units_than_the_shop_tells_of_are_told_to_nobody(now, rule):
     assert release_waves(now=now) == []
 
     Product.objects.filter(pk=mug.pk).update(stock=5)
+    sweep_stock(now=now)
     assert [wave.size for wave in release_waves(now=now)] == [len(rows)]
 
 

@@ -11,8 +11,9 @@ from django.core.mail import EmailMultiAlternatives
 from django.test import override_settings
 
 from backorders.domain.outbox import Outcome
-from backorders.services.mailer import Mailer, classify
-from backorders.services.wire import Printed, as_printed, bare, serialised, stuffed, tell
+from backorders.services.answers import classify
+from backorders.services.mailer import Mailer
+from backorders.services.wire import NothingSent, Printed, as_printed, bare, serialised, stuffed, tell
 from tests.mailserver import mail_server, mail_settings
 
 TEXT = b"Subject: hello\r\n\r\n.first\r\nmiddle\r\n..last\r\n"
@@ -21,9 +22,9 @@ TEXT = b"Subject: hello\r\n\r\n.first\r\nmiddle\r\n..last\r\n"
 class Script(threading.Thread):
     """A server that answers by a book: ``answers`` by the first word of a command; it notes each piece of bytes it was sent."""
 
-    def __init__(self, features=("PIPELINING", "SIZE 1000000"), most=100, **answers):
+    def __init__(self, features=("PIPELINING", "SIZE 1000000"), most=100, seconds=0.0, **answers):
         super().__init__(daemon=True)
-        self.features, self.most, self.heard, self.talks = features, most, [], 0
+        self.features, self.most, self.heard, self.talks, self.seconds = features, most, [], 0, seconds
         self.answers = {"mail": "250 ok", "rcpt": "250 ok", "data": "354 go on", "text": "250 taken", **answers}
         self.socket = socket.create_server(("127.0.0.1", 0))
         self.port = self.socket.getsockname()[1]
@@ -56,6 +57,7 @@ class Script(threading.Thread):
                     if answer == "hang":
                         time.sleep(2)
                         return
+                    time.sleep(self.seconds)
                     line.sendall(answer.encode() + b"\r\n")
                     is_text = not is_text and answer.startswith("354")
 
@@ -178,6 +180,42 @@ def test_what_one_server_does_is_nothing_to_the_mail_beside_it():
     assert results[1] is None
 
 
+@pytest.mark.parametrize("features", [("PIPELINING",), ()])
+@pytest.mark.parametrize("word", ["mail", "rcpt", "data"])
+def test_a_mail_whose_text_was_never_handed_over_has_not_gone_out(features, word):
+    with scripted(features=features, **{word: "hang"}) as server, connected(server, timeout=0.3) as line:
+        [trouble] = tell([(line, mail())])
+        assert line.sock is None
+
+    assert isinstance(trouble, NothingSent)
+    assert classify(trouble).outcome is Outcome.FAILED
+
+
+def test_of_a_mail_that_was_handed_over_and_not_answered_nobody_knows():
+    with scripted(text="hang") as server, connected(server, timeout=0.3) as line:
+        [trouble] = tell([(line, mail())])
+
+    assert classify(trouble).outcome is Outcome.UNKNOWN
+
+
+@pytest.mark.parametrize(("within", "outcome"), [(0.5, Outcome.FAILED), (1.4, Outcome.UNKNOWN)])
+def test_a_server_that_is_slow_answer_after_answer_is_not_waited_for_past_the_end(within, outcome):
+    """Each of the four answers comes after 0.4 s, well within the time-out; all of them together do not."""
+    with scripted(features=(), seconds=0.4) as server, connected(server, timeout=1) as line:
+        line.ehlo()
+        [trouble] = tell([(line, mail())], within=within)
+
+    assert classify(trouble).outcome is outcome
+
+
+def test_the_next_mail_has_all_the_time_of_the_connection_again():
+    with scripted(seconds=0.1) as server, connected(server, timeout=1) as line:
+        assert tell([(line, mail())], within=0.9) == [None]
+        assert line.sock.gettimeout() < 1
+        assert tell([(line, mail())]) == [None]
+        assert line.sock.gettimeout() == 1
+
+
 def test_two_mails_take_the_time_of_one():
     with mail_server() as server, Mailer() as mailer:
         server.seconds_a_mail = 0.5
@@ -193,8 +231,10 @@ def test_two_mails_take_the_time_of_one():
 def test_a_server_that_takes_one_connection_gets_one_mail_after_the_other():
     with scripted(most=1) as server, Mailer() as mailer, override_settings(**smtp(server)):
         answers = mailer.send([mail("ana"), mail("ben"), mail("cem")])
+        answers += mailer.send([mail("dan"), mail("eve")])
 
-    assert [answer.outcome for answer in answers] == [Outcome.ACCEPTED] * 3
+    assert [answer.outcome for answer in answers] == [Outcome.ACCEPTED] * 5
+    assert server.talks == 2  # asked once for another, and not again for a minute
 
 
 def test_a_message_that_django_has_to_write_leaves_between_others():

@@ -166,8 +166,31 @@ def test_the_html_part_is_whole_small_and_loads_nothing_but_pictures(write):
 
 def test_arabic_mails_run_from_right_to_left(write):
     html = html_of(write(language="ar"))
-    assert '<html lang="ar" dir="rtl">' in html
-    assert 'align="right"' in html
+    assert html.startswith('<!doctype html><html lang="ar" dir="rtl" ')
+    assert 'align="right"' in html and 'align="left"' not in html
+
+
+def test_no_line_of_the_html_part_is_so_long_that_the_mail_would_be_encoded(write):
+    """As quoted-printable no secret link would stand in it as it is, and no mail could be printed."""
+    assert max(len(line) for line in html_of(write()).encode().split(b"\n")) < 900
+
+
+def test_a_shop_may_set_our_mails_in_a_frame_of_its_own(tmp_path, settings, write):
+    folder = tmp_path / "backorders" / "mail"
+    folder.mkdir(parents=True)
+    blocks = {name: f"{{% block {name} %}}{{% endblock %}}" for name in ("preheader", "heading", "content", "footer")}
+    (folder / "base.html").write_text(
+        "<p>{preheader}</p><h1>{heading}</h1><table>{content}</table>{footer}".format(**blocks)
+    )
+    [engine] = settings.TEMPLATES
+    settings.TEMPLATES = [{**engine, "DIRS": [str(tmp_path), *engine.get("DIRS", [])]}]
+    html = html_of(write())
+    parser = Balanced()
+    parser.feed(html)
+
+    assert parser.open == []
+    assert re.fullmatch(r"\s*<p>[^<]+</p><h1>[^<]+</h1><table>\s*<tr>.+</tr>\s*</table>.*", html, re.S)
+    assert "Mug &amp; Co" in html and "<body" not in html
 
 
 def test_a_name_keeps_its_own_direction_in_both_parts_of_an_arabic_mail(write):
@@ -230,12 +253,12 @@ def test_a_preorder_is_called_one():
 
 def test_a_small_arrival_says_what_is_still_to_come():
     message = arrival_mail(quantity=4, units=3)
-    assert message.subject.startswith("Part of your order is here: ")
+    assert message.subject.startswith("Part of your order has come in: ")
     assert f"3 × {TITLE}" in message.body and "1 more is still to come." in message.body
 
 
 def test_a_whole_arrival_says_so():
-    assert "That is all of it: Test Shop gets it ready for you next." in arrival_mail().body
+    assert "That is all of it: Test Shop packs and ships it next." in arrival_mail().body
 
 
 def test_a_date_of_today_is_promised_in_words_that_last():
@@ -283,7 +306,7 @@ def test_goods_of_which_a_part_was_taken_back_are_announced_as_what_is_left():
     leased_again(line)
     message = sent()
 
-    assert message.subject.startswith("Part of your order is here: ")
+    assert message.subject.startswith("Part of your order has come in: ")
     assert f"1 × {TITLE}" in message.body and "1 more is still to come." in message.body
 
 
@@ -315,7 +338,7 @@ def test_each_arrival_is_announced_once_however_often_goods_are_taken_back():
 def test_goods_that_left_the_house_before_their_mail_did_still_came_in():
     line, _ = arrived()
     ship_backorder(backorder_id=line.id)
-    assert sent().subject == f"Your order is here: {TITLE}"
+    assert sent().subject == f"Your order is ready to ship: {TITLE}"
 
 
 def test_nobody_is_told_of_goods_for_an_order_that_was_cancelled():
@@ -342,7 +365,7 @@ def together(quantity=2, others=1, **order):
 
 def arrivals():
     """What was written about goods that came, among news of dates and of what was cancelled."""
-    return [message for message in mail.outbox if message.subject.startswith("Your order is here")]
+    return [message for message in mail.outbox if message.subject.startswith("Your order is ready to ship")]
 
 
 def arrives(product, units=2):
@@ -359,10 +382,10 @@ def test_an_order_that_ships_as_a_whole_is_announced_once_with_all_its_lines():
     arrives(cup)
     [message] = mail.outbox
 
-    assert message.subject == f"Your order is here: {TITLE} and 1 more"
+    assert message.subject == f"Your order is ready to ship: {TITLE} and 1 more"
     assert f"2 × {TITLE}" in message.body and f"2 × {cup.name}" in message.body
     assert "Order line: R-1/1\n" in message.body and "Order line: R-1/2\n" in message.body
-    assert "That is all of it: Test Shop gets it ready for you next." in message.body
+    assert "That is all of it: Test Shop packs and ships it next." in message.body
     assert html_of(message).count("Quantity: 2") == 2 and "Mug &amp; Co &lt;b&gt;" in html_of(message)
 
 
@@ -372,7 +395,7 @@ def test_a_line_that_was_cancelled_is_not_among_those_that_came():
     arrives(cup)
     [message] = arrivals()
 
-    assert message.subject == f"Your order is here: {cup.name}"
+    assert message.subject == f"Your order is ready to ship: {cup.name}"
     assert "Order line: R-1/2" in message.body and TITLE not in message.body
 
 
@@ -398,7 +421,7 @@ def test_an_order_of_which_something_was_taken_back_is_not_announced():
 
     receive_delivery(delivery_id=delivery.id)
     tell_whole_orders()
-    assert sent().subject == f"Your order is here: {TITLE} and 1 more"
+    assert sent().subject == f"Your order is ready to ship: {TITLE} and 1 more"
 
 
 def test_another_customers_order_of_the_same_name_is_another_order():
@@ -438,7 +461,7 @@ def test_lines_without_an_order_are_announced_each_alone():
     drain(seconds=5)
     mail.outbox.clear()
     arrives(mug)
-    assert [message.subject for message in mail.outbox] == [f"Your order is here: {TITLE}"]
+    assert [message.subject for message in mail.outbox] == [f"Your order is ready to ship: {TITLE}"]
 
 
 def test_the_number_of_queries_does_not_grow_with_the_number_of_mails():

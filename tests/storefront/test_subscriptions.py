@@ -2,9 +2,12 @@
 
 import datetime as dt
 import re
+from html import unescape
+from urllib.parse import urlsplit
 
 import pytest
 from django.core import mail
+from django.template import Context, Template
 from django.test import Client
 from django.utils import timezone, translation
 
@@ -89,6 +92,18 @@ def test_the_answer_is_the_same_for_new_known_waiting_and_suppressed_addresses(c
 
     assert {a.status_code for a in answers} == {302}
     assert len(pages) == 1
+
+
+def test_a_page_with_a_mistake_can_be_opened_anew(client, mug):
+    """A reload, or a language switch that comes back to the same address: it names the product, and where to go on."""
+    box = Template("{% load backorders %}{% backorder_subscribe p next='/p/1/?colour=red&size=2' %}")
+    action = unescape(re.search(r'action="(.+?)"', box.render(Context({"p": mug})))[1])
+    told = {"product": reference_of(mug), "email": "nobody", "next": "/p/1/?colour=red&size=2"}
+    assert client.post(action, told).status_code == 422
+    page = client.get(action)
+
+    assert (page.status_code, states()) == (200, [])
+    assert 'value="/p/1/?colour=red&amp;size=2"' in page.content.decode()
 
 
 def test_language_and_units_are_kept(client, mug):
@@ -365,9 +380,30 @@ def test_somebody_elses_request_is_not_found(client, mug):
 
 def test_a_stranger_is_sent_to_the_login_and_reading_changes_nothing(client, mug):
     own = waiting_for(mug, customer=CustomerFactory())[0]
-    assert client.post(f"/backorders/requests/{own.id}/leave/")["Location"].startswith("/account/login/")
-    assert client.get(f"/backorders/requests/{own.id}/leave/").status_code == 405
+    for ask_for in (client.get, client.post):
+        assert ask_for(f"/backorders/requests/{own.id}/leave/")["Location"].startswith("/account/login/")
     assert states() == ["waiting"]
+
+
+def test_whoever_had_to_log_in_first_finds_one_button_and_no_empty_page(client, mug):
+    anna = CustomerFactory()
+    own = waiting_for(mug, customer=anna)[0]
+    leave = urlsplit(client.post(f"/backorders/requests/{own.id}/leave/")["Location"]).query.removeprefix("next=")
+    client.force_login(anna)
+    page = client.get(leave)
+
+    assert (page.status_code, states()) == (200, ["waiting"])
+    assert str(mug) in unescape(page.content.decode()) and "Take me off the list" in page.content.decode()
+    assert "csrfmiddlewaretoken" in page.content.decode()
+    assert "You are off the list" in client.post(leave).content.decode()
+    assert "You are off the list" in client.get(leave).content.decode()
+    assert states() == ["closed"]
+
+
+def test_the_page_of_somebody_elses_request_is_not_found(client, mug):
+    theirs = waiting_for(mug, customer=CustomerFactory())[0]
+    client.force_login(CustomerFactory())
+    assert client.get(f"/backorders/requests/{theirs.id}/leave/").status_code == 404
 
 
 # the whole way

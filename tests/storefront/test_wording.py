@@ -1,10 +1,11 @@
 """What shoppers read about a date, whole sentences in their languages."""
 
 import datetime as dt
+import re
 
 import pytest
 import time_machine
-from django.utils import translation
+from django.utils import timezone, translation
 
 from backorders.domain.availability import Availability, State
 from backorders.domain.terms import Policy, Terms
@@ -43,6 +44,10 @@ def line_of(state, window, **terms):
 
 def back(first, last):
     return line_of(State.OUT_OF_STOCK, window(first, last))
+
+
+def plain(words):
+    return words.replace("\xa0", " ").replace("\u202f", " ")
 
 
 def ships(first, last, confidence=Confidence.FIRM):
@@ -197,7 +202,7 @@ def test_what_can_be_ordered_is_promised_by_the_upper_end(language):
 def test_a_promise_says_how_certain_it_is():
     assert ships(3, 15, Confidence.FIRM) == "Ships by 16 May"
     assert ships(3, 15, Confidence.ESTIMATED) == "Expected to ship by 16 May"
-    assert ships(3, 15, Confidence.GUESS) == "May ship by 16 May; our supplier has not confirmed it"
+    assert ships(3, 15, Confidence.GUESS) == "May ship by the end of May; our supplier has not confirmed it"
     assert ships(0, 0, Confidence.ESTIMATED) == "Expected to ship today"
 
 
@@ -209,8 +214,92 @@ def test_a_preorder_says_its_release_and_then_by_when_it_ships():
     release = dt.datetime(2027, 5, 10, 12, tzinfo=dt.UTC)
     answer = Availability(State.PREORDER, NO_UNITS, Units(5), window(9, 12), None, release)
     assert shown(answer).line == (
-        'Released <time datetime="2027-05-10">10 May 2027</time>. Ships <time datetime="2027-05-13">by 13 May</time>'
+        'Out on <time datetime="2027-05-10">10 May 2027</time>. Ships <time datetime="2027-05-13">by 13 May</time>'
     )
+
+
+RELEASED = {
+    "en": "Out on May 10, 2027.",
+    "en-gb": "Out on 10 May 2027.",
+    "de": "Erscheint am 10. Mai 2027.",
+    "fr": "Sortie le 10 mai 2027.",
+    "nl": "Verschijnt op 10 mei 2027.",
+    "es": "A la venta el 10 de mayo de 2027.",
+    "ar": "يصدر في 10 مايو 2027.",
+}
+
+
+@pytest.mark.parametrize("language", RELEASED)
+def test_a_release_is_said_as_what_is_to_come(language):
+    release = dt.datetime(2027, 5, 10, 12, tzinfo=dt.UTC)
+    with translation.override(language):
+        line = shown(Availability(State.COMING_SOON, releases_at=release)).line
+    assert re.sub("<.+?>", "", line) == RELEASED[language]
+
+
+def test_a_release_that_is_over_is_said_as_what_has_been():
+    release = dt.datetime(2027, 4, 10, 12, tzinfo=dt.UTC)
+    assert "Out since <time" in shown(Availability(State.COMING_SOON, releases_at=release)).line
+
+
+def test_what_is_announced_without_a_date_says_that_there_will_be_one():
+    said = shown(Availability(State.COMING_SOON, terms=Terms(policy=Policy.ANNOUNCED, reason="Still being drawn.")))
+    assert (said.badge, said.line, said.note) == ("Coming soon", "The date will be announced.", "Still being drawn.")
+
+
+# until when today
+
+
+@pytest.fixture
+def leaves_by_two(settings):
+    settings.TIME_ZONE = "Europe/Brussels"
+    settings.BACKORDERS = {**settings.BACKORDERS, "CUT_OFF": dt.time(14), "CLOSED_WEEKDAYS": (6,)}
+
+
+HERE = Availability(State.IN_STOCK, Units(9))
+
+
+def at(day, hour):
+    return time_machine.travel(dt.datetime(2027, 5, day, hour, tzinfo=dt.UTC), tick=False)
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        ("en-gb", "Order by 14:00: leaves today"),
+        ("en", "Order by 2:00 PM: leaves today"),
+        ("de", "Bis 14:00 Uhr bestellt, heute verschickt"),
+        ("es", "Pide antes de las 14:00 y sale hoy"),
+    ],
+)
+def test_what_is_here_says_until_when_it_leaves_today(leaves_by_two, language, words):
+    with translation.override(language):
+        assert plain(shown(HERE).line) == words
+
+
+def test_nothing_leaves_today_after_that_hour_nor_on_a_day_off(leaves_by_two):
+    with at(1, 12):  # two o'clock in Brussels
+        assert shown(HERE).line == ""
+    with at(2, 8):  # a Sunday
+        assert shown(HERE).line == ""
+
+
+def test_whoever_reads_by_another_clock_is_told_whose_hour_it_is(leaves_by_two):
+    with timezone.override("America/New_York"):
+        assert shown(HERE).line == "Order by 14:00 (CEST): leaves today"
+
+
+def test_without_such_an_hour_or_with_days_of_packing_nothing_is_said_of_today(leaves_by_two, settings):
+    settings.BACKORDERS = {**settings.BACKORDERS, "HANDLING_DAYS": 1}
+    assert shown(HERE).line == ""
+    settings.BACKORDERS = {**settings.BACKORDERS, "HANDLING_DAYS": 0, "CUT_OFF": None}
+    assert shown(HERE).line == ""
+
+
+def test_of_a_low_shelf_the_next_delivery_is_named_rather_and_in_a_basket_nothing_of_today(leaves_by_two):
+    assert shown(Availability(State.LOW_STOCK, Units(2))).line == "Order by 14:00: leaves today"
+    assert shown(Availability(State.LOW_STOCK, Units(2), more=window(3, 5))).line.startswith("More expected")
+    assert shown(HERE, quantity=2).line == ""
 
 
 def test_a_line_of_the_basket_promises_the_rest():
@@ -286,7 +375,37 @@ def note_of(state, for_sale=NO_UNITS, **terms):
 def test_the_reason_stands_at_the_end_of_the_note():
     note = note_of(State.BACKORDER, reason="Flood at the mill.")
     assert note.startswith("Orders are served first come, first served.")
+    assert "We write to you as soon as yours is ready, and if the date moves." in note
     assert note.endswith(" Flood at the mill.")
+
+
+def backordered(confidence=Confidence.FIRM, **about):
+    promise = about.pop("promise", window(3, 15, confidence))
+    return shown(Availability(State.BACKORDER, NO_UNITS, Units(5), promise, **about)).note
+
+
+def test_who_orders_without_a_date_hears_when_there_is_one():
+    for unknown in (NO_DATE, OVERDUE):
+        assert "We write to you as soon as there is a date, and when yours is ready." in backordered(promise=unknown)
+
+
+def test_until_when_one_may_cancel_is_said_where_customers_may(settings):
+    assert backordered().endswith(" Until it is ready, you can cancel free of charge.")
+    settings.BACKORDERS = {**settings.BACKORDERS, "CUSTOMERS_CANCEL": False}
+    assert "cancel" not in backordered()
+
+
+def test_an_estimate_is_called_one_and_says_how_such_dates_held():
+    said = (
+        "The date is an estimate. Dates like this held for 8 of the last 10 deliveries from this supplier. Orders are"
+    )
+    assert backordered(Confidence.ESTIMATED, dates_kept=8).startswith(said)
+    assert backordered(Confidence.GUESS, dates_kept=0).startswith("Dates like this held for 0 of the last 10")
+
+
+def test_a_sure_date_needs_no_record_and_a_short_record_is_none():
+    assert "held" not in backordered(Confidence.FIRM, dates_kept=8)
+    assert "held" not in backordered(Confidence.ESTIMATED, dates_kept=None)
 
 
 def test_the_reason_stands_alone_where_there_is_no_other_note():
@@ -296,6 +415,14 @@ def test_the_reason_stands_alone_where_there_is_no_other_note():
 
 def test_the_reason_is_text_and_never_markup():
     assert note_of(State.OUT_OF_STOCK, reason="<b>Flood</b> & {fire} %s") == "&lt;b&gt;Flood&lt;/b&gt; &amp; {fire} %s"
+
+
+def test_a_reason_that_the_shop_has_translated_is_read_in_the_readers_language():
+    """That of the demo shop stands in its own catalogue."""
+    reason = "Our workshop builds them one at a time."
+    with translation.override("es"):
+        assert note_of(State.OUT_OF_STOCK, reason=reason) == "Nuestro taller los hace de uno en uno."
+        assert note_of(State.OUT_OF_STOCK, reason="Flood at the mill.") == "Flood at the mill."
 
 
 def test_there_is_no_reason_for_what_is_here():

@@ -144,7 +144,7 @@ def test_a_release_day_is_written_out():
     release = timezone.now() + dt.timedelta(days=200)
     status = draw("{% backorder_status p %}", p=make(policy="preorder", releases_at=release))
     day = release.astimezone(timezone.get_default_timezone()).date()
-    assert f'Released <time datetime="{day.isoformat()}">{day:%B} {day.day}, {day.year}</time>.' in status
+    assert f'Out on <time datetime="{day.isoformat()}">{day:%B} {day.day}, {day.year}</time>.' in status
     assert "Ships from that day." in status
 
 
@@ -230,7 +230,8 @@ SHORT = {
     "low": (lambda: make(2, arrives=(4, 8)), "More expected "),
     "backorder": (lambda: make(policy="backorder", arrives=(4, 8)), "Ships "),
     "made to order": (lambda: make(policy="made_to_order", lead_days=9), "Expected to ship "),
-    "announced": (lambda: make(releases_at=timezone.now() + dt.timedelta(days=40)), "Released "),
+    "announced": (lambda: make(releases_at=timezone.now() + dt.timedelta(days=40)), "Out on "),
+    "announced without a date": (lambda: make(policy="announced"), "The date will be announced."),
     "back some day": (lambda: make(arrives=(4, 8)), "Expected back "),
     "no date": (lambda: make(), "We do not know yet when it comes back."),
     "delayed": (lambda: late(make()), ""),

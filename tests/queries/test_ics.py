@@ -2,7 +2,7 @@
 
 import datetime as dt
 
-from backorders.domain.ics import Entry, calendar_file
+from backorders.queries.ics import Entry, calendar_file
 
 NOW = dt.datetime(2026, 3, 2, 11, 0, tzinfo=dt.timezone(dt.timedelta(hours=1)))
 
@@ -43,3 +43,10 @@ def test_no_line_is_longer_than_75_octets_and_none_is_cut_within_a_character():
 
 def test_the_last_day_there_is_needs_no_day_after_it():
     assert "DTEND" not in file_of(day=dt.date.max)
+
+
+def test_an_address_leads_where_it_led_and_cannot_end_its_line_either():
+    assert unfolded(file_of(url="https://shop.example/o/A,1;2/"))["URL"] == "https://shop.example/o/A,1;2/"
+    assert (
+        unfolded(file_of(url="https://shop.example/o/\r\nATTENDEE:x"))["URL"] == "https://shop.example/o/  ATTENDEE:x"
+    )
