@@ -28,13 +28,27 @@ _AS_TRUE = {"LimitedAvailability": {"InStock"}, "MadeToOrder": {"BackOrder"}}
 """Words that say less than ours, and nothing wrong."""
 
 
-def schema_word(answer: Availability, *, was_released: bool = False) -> str:
-    """The name of the state in schema.org. ``was_released``: it was sold from the shelf before, whatever release is set now."""
+def schema_word(answer: Availability, *, today: date, was_released: bool = False) -> str:
+    """What schema.org calls it, as our JSON-LD says it. ``was_released``: it was sold from the shelf before, whatever release is set now.
+
+    To machines an order ahead is one with a day, here as in the merchant feed: without one both say that it is out of
+    stock, which is true of the shelf. That it can be ordered all the same is said to people, who read why there is no date.
+    """
+    if answer.state in _AHEAD and named_day(answer, today=today) is None:
+        return "OutOfStock"
+    return state_word(answer, was_released=was_released)
+
+
+def state_word(answer: Availability, *, was_released: bool = False) -> str:
+    """The name of the state itself, whether or not there is a day: legal in schema.org, so a shop's own data may use it."""
     if answer.is_made_to_order:
         return "MadeToOrder"
     if answer.state is State.PREORDER and was_released:
         return "BackOrder"
     return _SCHEMA[answer.state]
+
+
+_AHEAD = (State.BACKORDER, State.PREORDER)
 
 
 def agrees(word: str, *, expected: str) -> bool:
@@ -105,6 +119,19 @@ class LeftOut(StrEnum):
     LONG_ID = "its id has more than 50 characters; give it a shorter one"
     OWN_AVAILABILITY = "the shop's own attributes speak of availability, which has to be said here"
     BAD_NAME = "one of the shop's own attributes has a name that is none"
+
+
+_IN_MERCHANT = {
+    Merchant.IN_STOCK: ("InStock", "LimitedAvailability", "OnlineOnly", "InStoreOnly"),
+    Merchant.PREORDER: ("PreOrder", "PreSale"),
+    Merchant.BACKORDER: ("BackOrder", "MadeToOrder"),
+    Merchant.OUT_OF_STOCK: ("OutOfStock", "SoldOut", "Discontinued"),
+}
+
+
+def merchant_word(word: str) -> Merchant | None:
+    """As what a feed would say does Google read a word of schema.org on the page? ``None``: as nothing."""
+    return next((told for told, words in _IN_MERCHANT.items() if word in words), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

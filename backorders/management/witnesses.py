@@ -157,6 +157,7 @@ class Page(HTMLParser):
         self.blocks: list[str] = []
         self.micro: list[str] = []
         self._status: Status | None = None
+        self._about = ""
         self._tag, self._depth = "", 0
         self._in_block = False
         self.feed(html)
@@ -164,9 +165,15 @@ class Page(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         has = {name: value or "" for name, value in attrs}
+        if tag == "template" and "data-of" in has:  # an answer to a page that a cache kept names its product around it
+            self._about = has["data-of"].split("|", 3)[-1]
         is_status = "bo-status" in has.get("class", "").split() or "data-product" in has
         if is_status and "data-state" in has:
-            self._status, self._tag, self._depth = Status(has["data-state"], has.get("data-product", "")), tag, 0
+            self._status, self._tag, self._depth = (
+                Status(has["data-state"], has.get("data-product", self._about)),
+                tag,
+                0,
+            )
             self.statuses.append(self._status)
         if self._status is not None:
             self._depth += tag == self._tag
@@ -182,6 +189,8 @@ class Page(HTMLParser):
     def handle_endtag(self, tag: str) -> None:
         if tag == "script":
             self._in_block = False
+        if tag == "template":
+            self._about = ""
         if self._status is not None and tag == self._tag:
             self._depth -= 1
             if self._depth == 0:
@@ -307,6 +316,38 @@ def _items(pieces: Iterable[bytes]) -> Iterator[tuple[str, str, str]]:
 
 def _text(item: Element, name: str) -> str:
     return (item.findtext(f"{_G}{name}") or "").strip()
+
+
+# what came back
+
+
+def atom_keys(body: bytes) -> set[int]:
+    """The arrivals that an Atom feed of ours tells of, by their keys. Raises ``Unreadable``."""
+    parser: Any = XMLPullParser(["end"])
+    try:
+        parser.feed(body)
+        parser.close()
+        ids = [element.findtext(f"{_ATOM}id") for _, element in parser.read_events() if element.tag == f"{_ATOM}entry"]
+    except ParseError as problem:
+        raise Unreadable(f"is no XML: {problem}") from None
+    return _keys(ids)
+
+
+def json_keys(body: bytes) -> set[int]:
+    """The same of a JSON Feed. Raises ``Unreadable``."""
+    try:
+        return _keys([each["id"] for each in json.loads(body)["items"]])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise Unreadable("is no JSON Feed") from None
+
+
+_ATOM = "{http://www.w3.org/2005/Atom}"
+
+
+def _keys(ids: Iterable[Any]) -> set[int]:
+    """Of entries of ours: ``tag:shop.example,2026-03-02:backorders/restock/17``."""
+    ends = (str(each).rpartition("backorders/restock/")[2] for each in ids)
+    return {int(end) for end in ends if end.isascii() and end.isdigit()}
 
 
 # the API

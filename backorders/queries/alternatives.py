@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,13 +12,15 @@ from django.utils import timezone
 
 from backorders.domain.alternatives import Candidate, Reason, rank
 from backorders.domain.availability import Availability
-from backorders.models import Alternative, StockItem
-from backorders.models.stock import attach_products
-from backorders.queries.availability import availability_for
+from backorders.models import StockItem
+from backorders.queries.availability import availability_for, groups_of
+from backorders.queries.stock import describe_products
 from backorders.shop import Adapter, Described, Sellable, sellables
 
 _LOOK_AT = 60
 """How many products of a category are looked at; those with stock come first."""
+
+_NOTHING: Mapping[Any, Availability] = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,28 +32,41 @@ class Substitute:
 
 
 def alternatives_to(
-    product: Any, *, limit: int = 4, quantity: int = 1, now: datetime | None = None
+    product: Any,
+    *,
+    limit: int = 4,
+    quantity: int = 1,
+    now: datetime | None = None,
+    known: Mapping[Any, Availability] = _NOTHING,
 ) -> list[Substitute]:
     """This will name up to ``limit`` products that can be bought now in ``quantity`` instead of ``product``.
 
     Its successor first, then those picked by hand in their order, then its category by nearness of price. Never the
-    product itself, never a hidden one, never one that is not on the shelf.
+    product itself, never a hidden one, never one that is not on the shelf. ``known``: answers that need not be asked again.
     """
-    return alternatives_for([product], limit=limit, quantity=quantity, now=now)[product]
+    return alternatives_for([product], limit=limit, quantity=quantity, now=now, known=known)[product]
 
 
 def alternatives_for(
-    products: Iterable[Any], *, limit: int = 4, quantity: int = 1, now: datetime | None = None
+    products: Iterable[Any],
+    *,
+    limit: int = 4,
+    quantity: int = 1,
+    now: datetime | None = None,
+    known: Mapping[Any, Availability] = _NOTHING,
 ) -> dict[Any, list[Substitute]]:
-    """The same for many products at once: a few queries, and one for each of their categories."""
+    """The same for many products at once.
+
+    Two queries of ours; of each model of the shop's at most three, one more where the instances do not carry their
+    category, and one for each category.
+    """
     products = list(dict.fromkeys(products))
     mine = dict(zip(products, sellables.identify_many(products), strict=True))
-    picked, same = _picked(mine), _same_category(mine)
-    offers = {product: [*picked[product], *same[product]] for product in products}
+    offers = _offers(mine)
     others = list(dict.fromkeys(other for offer in offers.values() for _, other in offer))
-    answers = availability_for(others, now=now or timezone.now())
+    answers = _answers(others, known, now or timezone.now())
     here = [other for other in others if answers[other].for_sale.covers(quantity)]
-    described = _described(list(dict.fromkeys([*products, *here])))
+    described = describe_products(dict.fromkeys([*products, *here])) if here else {}
     return {
         product: [
             Substitute(product=c.key, reason=c.reason, availability=answers[c.key], described=described[c.key])
@@ -59,6 +74,12 @@ def alternatives_for(
         ]
         for product in products
     }
+
+
+def _answers(products: list[Any], known: Mapping[Any, Availability], now: datetime) -> dict[Any, Availability]:
+    missing = [product for product in products if product not in known]
+    found = availability_for(missing, now=now) if missing else {}
+    return {product: found[product] if product in found else known[product] for product in products}
 
 
 def _ranked(
@@ -80,59 +101,77 @@ def _by_price_only(candidates: list[Candidate]) -> list[Candidate]:
     ]
 
 
-def _picked(mine: dict[Any, Sellable]) -> dict[Any, list[tuple[Reason, Any]]]:
-    """The successor, and what people picked, of each product."""
+Anchor = tuple[int, str]
+"""What a ``StockItem`` is found by: its content type and its key."""
+
+
+def _offers(mine: dict[Any, Sellable]) -> dict[Any, list[tuple[Reason, Any]]]:
+    """What may be offered instead of each product, in order: picked ones that are visible, then its category."""
+    picked, same = _picked(mine.values()), _same_category(mine)
+    wanted: dict[Adapter, set[Any]] = {}
+    for adapter, pk in [*_keys_of(picked), *(key for keys in same.values() for key in keys)]:
+        wanted.setdefault(adapter, set()).add(pk)
+    found = {(adapter, pk): product for adapter, pks in wanted.items() for pk, product in adapter.find(pks).items()}
+    visible = _visible(_keys_of(picked))
+    offers: dict[Any, list[tuple[Reason, Any]]] = {}
+    for product, sellable in mine.items():
+        chosen = [(reason, key) for reason, key in picked.get(sellable.anchor, ()) if key in visible]
+        keys = [*chosen, *((Reason.SAME_CATEGORY, key) for key in same[product])]
+        offers[product] = [(reason, found[key]) for reason, key in keys if key in found]
+    return offers
+
+
+Key = tuple[Adapter, Any]
+"""A product that was not read yet."""
+
+
+def _picked(named: Iterable[Sellable]) -> dict[Anchor, list[tuple[Reason, Key]]]:
+    """The successor of each, and what people picked, in one query."""
     wanted = Q()
-    for sellable in mine.values():
+    for sellable in named:
         wanted |= Q(content_type_id=sellable.content_type_id, object_id=sellable.object_id)
-    items = {
-        (item.content_type_id, item.object_id): item
-        for item in (StockItem.objects.filter(wanted).select_related("successor") if mine else [])
-    }
-    rows = list(Alternative.objects.filter(item__in=items.values()).select_related("substitute")) if items else []
-    successors = [item.successor for item in items.values() if item.successor]
-    attach_products([*(row.substitute for row in rows), *successors])
-    found: dict[Any, list[tuple[Reason, Any]]] = {}
-    for product, sellable in mine.items():
-        item = items.get((sellable.content_type_id, sellable.object_id))
-        first = [(Reason.SUCCESSOR, item.successor.product)] if item and item.successor else []
-        picked = [(Reason.PICKED, row.substitute.product) for row in rows if item and row.item_id == item.id]
-        found[product] = [(reason, other) for reason, other in [*first, *picked] if other is not None]
-    visible = _visible({other for offer in found.values() for _, other in offer})
-    return {product: [each for each in offer if each[1] in visible] for product, offer in found.items()}
+    if not wanted:
+        return {}
+    successor, picked = "successor", "alternatives__substitute"
+    columns = [f"{path}__{name}" for path in (successor, picked) for name in ("content_type_id", "object_id")]
+    rows = StockItem.objects.filter(wanted).order_by("alternatives__place", "alternatives__id")
+    found: dict[Anchor, dict[tuple[Reason, Key], None]] = {}
+    for type_id, object_id, *others in rows.values_list("content_type_id", "object_id", *columns):
+        offer = found.setdefault((type_id, object_id), {})
+        for reason, other in ((Reason.SUCCESSOR, others[:2]), (Reason.PICKED, others[2:])):
+            if key := _key(*other):
+                offer[reason, key] = None  # the successor stands in each row
+    return {anchor: list(offer) for anchor, offer in found.items()}
 
 
-def _visible(products: set[Any]) -> set[Any]:
-    named = {product: sellables.identify(product) for product in products}
+def _key(type_id: int | None, object_id: str | None) -> Key | None:
+    adapter = sellables.by_content_type.get(type_id) if type_id else None
+    keys = adapter.keys_from_texts([object_id]) if adapter and object_id else {}
+    return next(((adapter, pk) for pk in keys.values() if adapter), None)
+
+
+def _keys_of(picked: dict[Anchor, list[tuple[Reason, Key]]]) -> set[Key]:
+    return {key for offer in picked.values() for _, key in offer}
+
+
+def _visible(keys: set[Key]) -> set[Key]:
     by_adapter: dict[Adapter, list[Any]] = {}
-    for sellable in named.values():
-        by_adapter.setdefault(sellable.adapter, []).append(sellable.pk)
-    seen = {adapter: adapter.visible(pks) for adapter, pks in by_adapter.items()}
-    return {product for product, sellable in named.items() if sellable.pk in seen[sellable.adapter]}
+    for adapter, pk in keys:
+        by_adapter.setdefault(adapter, []).append(pk)
+    return {(adapter, pk) for adapter, pks in by_adapter.items() for pk in adapter.visible(pks)}
 
 
-def _same_category(mine: dict[Any, Sellable]) -> dict[Any, list[tuple[Reason, Any]]]:
-    by_adapter: dict[Adapter, dict[Any, Any]] = {}
-    for product, sellable in mine.items():
-        by_adapter.setdefault(sellable.adapter, {})[sellable.pk] = product
-    found: dict[Any, list[tuple[Reason, Any]]] = {product: [] for product in mine}
-    for adapter, products in by_adapter.items():
-        groups = adapter.group_key(list(products))
-        members = {key: adapter.members(key, limit=_LOOK_AT) for key in set(groups.values())}
-        others = adapter.find({pk for pks in members.values() for pk in pks}) if members else {}
-        for pk, key in groups.items():
-            found[products[pk]] = [
-                (Reason.SAME_CATEGORY, others[other]) for other in members[key] if other != pk and other in others
-            ]
-    return found
-
-
-def _described(products: list[Any]) -> dict[Any, Described]:
-    by_adapter: dict[Any, list[Any]] = {}
-    for product in products:
-        by_adapter.setdefault(sellables.identify(product).adapter, []).append(product)
-    found: dict[Any, Described] = {}
-    for adapter, group in by_adapter.items():
-        described = adapter.describe([product.pk for product in group])
-        found.update({product: described[product.pk] for product in group if product.pk in described})
-    return found
+def _same_category(mine: dict[Any, Sellable]) -> dict[Any, list[Key]]:
+    groups = groups_of(mine)
+    members = {
+        (adapter, group): adapter.members(group, limit=_LOOK_AT)
+        for adapter, group in {(mine[product].adapter, group) for product, group in groups.items()}
+    }
+    return {
+        product: [
+            (sellable.adapter, pk)
+            for pk in members.get((sellable.adapter, groups.get(product)), ())
+            if pk != sellable.pk
+        ]
+        for product, sellable in mine.items()
+    }

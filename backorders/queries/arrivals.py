@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -54,3 +55,14 @@ def arrivals(*, limit: int = MOST, now: datetime | None = None) -> list[Arrival]
         for row in here
         if row.item_id in described
     ]
+
+
+def references_of(keys: Iterable[int]) -> dict[int, str]:
+    """What came back with some arrivals, whatever became of it since, as ``catalogue.product:12`` (one query)."""
+    rows = Restock.objects.filter(id__in=list(keys)).order_by()
+    adapters = sellables.by_content_type
+    return {
+        key: f"{adapters[type_id].model._meta.label_lower}:{object_id}"
+        for key, type_id, object_id in rows.values_list("id", "item__content_type_id", "item__object_id")
+        if type_id in adapters
+    }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime, tzinfo
 from typing import Any, NamedTuple
@@ -20,7 +20,7 @@ from backorders.domain.terms import Terms, terms_in_force
 from backorders.domain.units import UNLIMITED, Units, counted
 from backorders.domain.windows import NO_DATE, Confidence, Promise, Window, window_of
 from backorders.errors import MOST_UNITS, StockUnreadable
-from backorders.models import CategoryTerms, StockItem, Supplier
+from backorders.models import CategoryTerms, Restock, StockEvent, StockItem, Supplier
 from backorders.models.stock import BEHIND, TERMS
 from backorders.queries.calendars import shop_calendar, working_day_of
 from backorders.queries.columns import Columns
@@ -93,7 +93,7 @@ def availability_of(product: Any, now: datetime | None = None, *, holds: Iterabl
     is_visible = sellable.pk in sellable.adapter.visible([sellable.pk])
     layer = anchors.category_layers(named).get(sellable, _NOTHING)
     now = now or timezone.now()
-    own = units_kept_by(holds, now).get((sellable.content_type_id, sellable.object_id), 0)
+    own = units_kept_by(holds, now).get(sellable.anchor, 0)
     return Frame.at(now).decide(anchors.row_of(sellable), on_shelf, layer, is_visible=is_visible, own=own)
 
 
@@ -107,6 +107,22 @@ def availability_for(
     ``holds``: tokens of the visitor's; what they keep is for sale to them (one more query, where there are any). Raises
     ``NotSellable``.
     """
+    return answers_to(products, now, holds=holds).by_product
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What can be had of some products, and which of them were on sale before the release that is set for them now."""
+
+    by_product: dict[Any, Availability]
+    released_before: set[Any]
+
+
+def answers_to(products: Iterable[Any], now: datetime | None = None, *, holds: Iterable[str] = ()) -> Answers:
+    """The same as ``availability_for``, for as many queries, with what only machines are told: was it released before?
+
+    It was, when it came back to the shelf once, or was taken off it by an order: nothing that waits for its release can.
+    """
     products = list(products)
     named = list(zip(products, sellables.identify_many(products), strict=True))
     anchors = _anchors([sellable for _, sellable in named])
@@ -118,9 +134,12 @@ def availability_for(
     for product, sellable in named:
         row = anchors.row_of(sellable)
         layer = layers.get(sellable, _NOTHING) if layers else _NOTHING
-        own = kept.get((sellable.content_type_id, sellable.object_id), 0) if kept else 0
+        own = kept.get(sellable.anchor, 0) if kept else 0
         answers[product] = frame.decide(row, _on_shelf(sellable, row, stock), layer, own=own)
-    return answers
+    released = anchors.released
+    return Answers(
+        answers, {product for product, sellable in named if sellable.anchor in released} if released else set()
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,37 +239,37 @@ class Anchors:
 
     items: dict[tuple[int, str], AnchorRow]
     categories: dict[tuple[int, str], TermsRow]
+    released: frozenset[tuple[int, str]] = frozenset()
 
     def row_of(self, sellable: Sellable) -> AnchorRow | None:
-        return self.items.get((sellable.content_type_id, sellable.object_id))
+        return self.items.get(sellable.anchor)
 
     def category_layers(self, named: list[tuple[Any, Sellable]]) -> dict[Sellable, TermsRow]:
         """What the categories of these products say; no query at all where no category says anything."""
         if not self.categories:
             return {}
         types = {type_id for type_id, _ in self.categories}
-        groups = _groups([(product, sellable) for product, sellable in named if sellable.content_type_id in types])
+        wanted = {product: sellable for product, sellable in named if sellable.content_type_id in types}
         found = {
-            sellable: self.categories.get((sellable.content_type_id, str(group)))
-            for sellable, group in groups.items()
-            if group is not None
+            wanted[product]: self.categories.get((wanted[product].content_type_id, str(group)))
+            for product, group in groups_of(wanted).items()
         }
         return {sellable: layer for sellable, layer in found.items() if layer is not None}
 
 
-def _groups(named: list[tuple[Any, Sellable]]) -> dict[Sellable, Any]:
-    """The category of each product: from the instances where they carry it, else one query a model."""
-    found: dict[Sellable, Any] = {}
-    missing: dict[Adapter, dict[Any, Sellable]] = {}
-    for product, sellable in named:
+def groups_of(named: Mapping[Any, Sellable]) -> dict[Any, Any]:
+    """The category of each product that has one: from the instances where they carry it, else one query a model."""
+    found: dict[Any, Any] = {}
+    missing: dict[Adapter, dict[Any, Any]] = {}
+    for product, sellable in named.items():
         group = sellable.adapter.loaded_group(product)
         if group is NOT_LOADED:
-            missing.setdefault(sellable.adapter, {})[sellable.pk] = sellable
+            missing.setdefault(sellable.adapter, {})[sellable.pk] = product
         else:
-            found[sellable] = group
+            found[product] = group
     for adapter, wanted in missing.items():
         found.update({wanted[pk]: group for pk, group in adapter.group_key(list(wanted)).items()})
-    return found
+    return {product: group for product, group in found.items() if group is not None}
 
 
 def _anchors(named: list[Sellable]) -> Anchors:
@@ -263,15 +282,18 @@ def _anchors(named: list[Sellable]) -> Anchors:
     sql, params = _anchors_statement(ids_by_type)
     items: dict[tuple[int, str], AnchorRow] = {}
     categories: dict[tuple[int, str], TermsRow] = {}
+    released = set()
     with connection.cursor() as cursor:
         cursor.execute(sql, params)
         rows = _ITEM.converted(cursor.fetchall())
     for row in rows:
         if row[-1]:
-            items[row[0], row[1]] = AnchorRow._make(row[:-1])
+            items[row[0], row[1]] = AnchorRow._make(row[:-2])
+            if row[-2]:
+                released.add((row[0], row[1]))
         else:
             categories[row[0], row[1]] = tuple(row[_TERMS])
-    return Anchors(items, categories)
+    return Anchors(items, categories, frozenset(released))
 
 
 def _anchors_statement(ids_by_type: dict[int, list[str]]) -> tuple[str, list[Any]]:
@@ -296,9 +318,15 @@ def _anchors_statement(ids_by_type: dict[int, list[str]]) -> tuple[str, list[Any
 _OWN = AnchorRow._fields[:-1]
 _ITEM = Columns(StockItem, _OWN, alias="item")
 _LEAD_DAYS = "COALESCE(item.lead_days, supplier.lead_days)"
-_ITEM_COLUMNS = f"{_ITEM.sql.replace('item.lead_days', _LEAD_DAYS)}, supplier.dates_kept, 1"
+_WAS_RELEASED = (  # looked up only of what has a release: nearly nothing on any list has one
+    "CASE WHEN item.releases_at IS NULL THEN 0 "  # noqa: S608 - our own names
+    f"WHEN EXISTS (SELECT 1 FROM {Restock._meta.db_table} again WHERE again.item_id = item.id) THEN 1 "
+    f"WHEN EXISTS (SELECT 1 FROM {StockEvent._meta.db_table} event WHERE event.item_id = item.id "
+    f"AND event.kind = '{StockEvent.Kind.TAKEN.value}') THEN 1 ELSE 0 END"
+)
+_ITEM_COLUMNS = f"{_ITEM.sql.replace('item.lead_days', _LEAD_DAYS)}, supplier.dates_kept, {_WAS_RELEASED}, 1"
 _CATEGORY_COLUMNS = ", ".join(
-    ["content_type_id", "key", *TERMS, *["NULL"] * (len(AnchorRow._fields) - 2 - len(TERMS)), "0"]
+    ["content_type_id", "key", *TERMS, *["NULL"] * (len(AnchorRow._fields) - 2 - len(TERMS)), "0", "0"]
 )
 
 

@@ -9,12 +9,12 @@ from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from django.db.models import Exists, Model, OuterRef
+from django.db.models import Model
 from django.utils import timezone
 from django.utils.encoding import iri_to_uri
 
 from backorders.conf import conf
-from backorders.domain.availability import Availability, State
+from backorders.domain.availability import Availability
 from backorders.domain.listings import (
     LeftOut,
     Statement,
@@ -22,10 +22,10 @@ from backorders.domain.listings import (
     legal_text,
     named_day,
     schema_word,
+    state_word,
     statement_of,
 )
-from backorders.models import Restock, StockEvent, StockItem
-from backorders.queries.availability import availability_for, shop_today
+from backorders.queries.availability import answers_to, shop_today
 from backorders.queries.outbox import absolute
 from backorders.shop import Adapter, Described, Sellable, sellables
 from backorders.shop.adapters import OURS, is_attribute
@@ -42,6 +42,7 @@ _LONGEST_TITLE, _LONGEST_ID = 150, 50
 class Listing:
     """One visible product outside the shop. ``word`` is schema.org's, ``day`` the one that its page names.
 
+    ``state_word``: schema.org's for the state alone, which may say more than ``word`` where there is no day.
     ``own``: what the shop says of it besides, by Google's names. ``statement`` is for Google, or says why there is none.
     """
 
@@ -50,6 +51,7 @@ class Listing:
     described: Described
     availability: Availability
     word: str
+    state_word: str
     day: date | None
     statement: Statement | LeftOut
     own: Mapping[str, Any] = field(default_factory=dict)
@@ -103,8 +105,8 @@ def plain_price(described: Described) -> str:
 def listings(*, now: datetime | None = None, size: int = CHUNK) -> Iterator[list[Listing]]:
     """This will walk through all visible products, ``size`` rows at a time, in the order of SELLABLES and of their keys.
 
-    At most nine queries a time, however many products: the rows, those that are visible, how they are described, what the
-    shop adds, their availability (four at most), and of pre-orders whether they were released before. Nothing is kept.
+    At most eight queries a time, however many products: the rows, those that are visible, how they are described, what the
+    shop adds, and their availability (four at most). Nothing is kept.
     """
     for adapter in sellables:
         for products in _rows_of(adapter, size):
@@ -125,20 +127,20 @@ def listings_of(products: Iterable[Model], *, now: datetime | None = None) -> li
     """The same of some products that are visible, in their order. Raises ``NotSellable``."""
     products, now = list(products), now or timezone.now()
     named = dict(zip(products, sellables.identify_many(products), strict=True))
-    answers, today = availability_for(products, now), shop_today(now)
+    told, today = answers_to(products, now), shop_today(now)
     described, own = _described(named.values())
-    released = released_before([named[product] for product in products if answers[product].state is State.PREORDER])
     found = []
     for product, sellable in named.items():
-        was_released = sellable in released
+        answer, was_released = told.by_product[product], product in told.released_before
         listing = Listing(
             reference=sellable.reference,
             product=product,
             described=described.get(sellable, _NOTHING),
-            availability=answers[product],
-            word=schema_word(answers[product], was_released=was_released),
-            day=named_day(answers[product], today=today),
-            statement=statement_of(answers[product], today=today, was_released=was_released),
+            availability=answer,
+            word=schema_word(answer, today=today, was_released=was_released),
+            state_word=state_word(answer, was_released=was_released),
+            day=named_day(answer, today=today),
+            statement=statement_of(answer, today=today, was_released=was_released),
             own={name: value for name, value in (own.get(sellable) or {}).items() if value not in (None, "", [], ())},
         )
         found.append(replace(listing, statement=_why_not(listing, described) or listing.statement))
@@ -181,23 +183,6 @@ def _names_in(said: Any) -> Iterator[Any]:
     elif isinstance(said, (list, tuple)):
         for value in said:
             yield from _names_in(value)
-
-
-def released_before(named: Iterable[Sellable]) -> set[Sellable]:
-    """Those that came back to the shelf or were taken off it by an order before; nothing that waits for its release can (one query)."""
-    wanted = {(sellable.content_type_id, sellable.object_id): sellable for sellable in named}
-    if not wanted:
-        return set()
-    here = OuterRef("pk")
-    was_sold = Exists(Restock.objects.filter(item=here)) | Exists(
-        StockEvent.objects.filter(item=here, kind=StockEvent.Kind.TAKEN)
-    )
-    rows = StockItem.objects.filter(
-        was_sold,
-        content_type_id__in={type_id for type_id, _ in wanted},
-        object_id__in=[key for _, key in wanted],
-    )
-    return {wanted[row] for row in rows.values_list("content_type_id", "object_id") if row in wanted}
 
 
 _EXAMPLES = 5

@@ -60,16 +60,17 @@ def item_of(product: Any) -> StockItem | None:
     return StockItem.objects.of(sellables.identify(product)).first()
 
 
-def titles_of(products: Iterable[Any]) -> dict[str, str]:
-    """How the shop calls some products, by reference and in their order (one query a model); vanished ones are left out."""
-    named = sellables.identify_many(products)
+def describe_products(products: Iterable[Any]) -> dict[Any, Described]:
+    """How the shop shows some products, by product and in their order (one query a model); vanished ones are left out."""
+    products = list(products)
+    named = dict(zip(products, sellables.identify_many(products), strict=True))
     by_adapter: dict[Adapter, list[Any]] = {}
-    for sellable in named:
+    for sellable in named.values():
         by_adapter.setdefault(sellable.adapter, []).append(sellable.pk)
     described = {adapter: adapter.describe(pks) for adapter, pks in by_adapter.items()}
     return {
-        sellable.reference: described[sellable.adapter][sellable.pk].title
-        for sellable in named
+        product: described[sellable.adapter][sellable.pk]
+        for product, sellable in named.items()
         if sellable.pk in described[sellable.adapter]
     }
 

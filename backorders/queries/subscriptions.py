@@ -25,6 +25,7 @@ from backorders.models.stock import attach_products
 from backorders.models.subscriptions import SubscriptionQuerySet
 from backorders.queries.backorders import FreeUnits, free_arrivals
 from backorders.queries.waves import learned_lately
+from backorders.shop import sellables
 
 
 def subscription_behind(token: str, purpose: Purpose, now: datetime | None = None) -> Subscription:
@@ -115,6 +116,27 @@ def subscriptions_of(customer: Any) -> list[Subscription]:
 def own_request(customer: Any, subscription_id: int) -> Subscription:
     """One request of a signed-in customer, live or over. Raises ``Subscription.DoesNotExist`` for anybody else's."""
     return Subscription.objects.select_related("item").get(id=subscription_id, customer_id=customer.pk)
+
+
+def requests_about(products: Iterable[Any], *, customer: Any) -> dict[Any, Subscription]:
+    """The confirmed live requests of a signed-in customer about some products, by product; the oldest of each (one query)."""
+    if not getattr(customer, "is_authenticated", False):
+        return {}
+    products = list(products)
+    named = {
+        sellable.anchor: product for product, sellable in zip(products, sellables.identify_many(products), strict=True)
+    }
+    confirmed = Subscription.objects.filter(
+        state__in=(Subscription.State.WAITING, Subscription.State.TOLD),
+        customer=customer,
+        item__content_type_id__in={type_id for type_id, _ in named},
+        item__object_id__in=[object_id for _, object_id in named],
+    )
+    found: dict[Any, Subscription] = {}
+    for row in confirmed.select_related("item").in_line():
+        if (product := named.get((row.item.content_type_id, row.item.object_id))) is not None:
+            found.setdefault(product, row)
+    return found
 
 
 def place_of(subscription: Subscription) -> int | None:

@@ -33,6 +33,7 @@ from backorders.models.outbox import ORDINARY, PLACE, SUSPECT
 from backorders.queries.clock import database_now
 from backorders.queries.outbox import is_due
 from backorders.services.announce import announce
+from backorders.services.locks import locked_items
 from backorders.signals import mail_sent
 
 
@@ -81,10 +82,13 @@ def claim(limit: int, *, rooms: Mapping[int, int] | None = None) -> list[Outgoin
     return _claimed(token)
 
 
+def _waiting(clock: datetime, *, lane: int) -> QuerySet[OutgoingMail]:
+    return OutgoingMail.objects.filter(is_due(clock), lane=lane).order_by("priority", "due_at", "id")
+
+
 def _due(clock: datetime, *, lane: int = ORDINARY) -> QuerySet[Any, Any]:
     """In the order of their turn. SQLite has no row locks; there the single statement is enough."""
-    due = OutgoingMail.objects.filter(is_due(clock), lane=lane).order_by("priority", "due_at", "id")
-    return due.select_for_update(skip_locked=True, of=("self",)).values("id")
+    return _waiting(clock, lane=lane).select_for_update(skip_locked=True, of=("self",)).values("id")
 
 
 def _lease_of_all(rooms: Mapping[int, int], limit: int, token: uuid.UUID, clock: datetime) -> int:
@@ -106,8 +110,12 @@ def claim_suspect() -> list[OutgoingMail]:
     """
     token, clock = uuid.uuid4(), database_now()
     busy = OutgoingMail.objects.filter(lane=SUSPECT, state=MailState.LEASED, lease_token__isnull=False)
+    if not (item_ids := _items_of(_waiting(clock, lane=SUSPECT).exclude(_about(_items_of(busy)))[:1])):
+        return []
     with transaction.atomic():
-        if not _lease(_due(clock, lane=SUSPECT).exclude(_about(_items_of(busy)))[:1], token):
+        locked_items(item_ids)  # two that come at the same moment take one of it, not two
+        of_product = _due(clock, lane=SUSPECT).filter(_about(item_ids)).exclude(_about(_items_of(busy)))
+        if not _lease(of_product[:1], token):
             return []
         MailClaim.objects.bulk_create([MailClaim(token=token, leased_until=clock + conf.lease)])
     return _claimed(token)

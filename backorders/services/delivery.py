@@ -124,7 +124,7 @@ def deliver_due(*, limit: int | None = None, is_over: Callable[[], bool] = never
 
 def _deliver_due(limit: int, is_over: Callable[[], bool], run: Run) -> Delivered:
     done, gate = Delivered(), open_gate(limit)
-    lanes = lanes_that_wait(gate.room) if gate.room else []
+    lanes = lanes_that_wait(gate.room) if gate.room and gate.has_lanes else []
     opens_in = (gate.opens_in, *(lane.opens_in for lane in lanes))
     done.opens_in = min((seconds for seconds in opens_in if seconds is not None), default=None)
     with lazily():

@@ -32,6 +32,8 @@ class Gate:
     opens_in: float | None = None
     failures: int = 0
     is_shut: bool = False
+    has_lanes: bool = False
+    """Mail may wait in lanes of domains."""
 
     def note(self, outcome: Outcome, *, note: str = "", asked_for: timedelta | None = None) -> timedelta:
         """This will remember an answer that says something about the server, and shut the gate for every worker if need be.
@@ -81,13 +83,15 @@ _TOLD = {
 
 def open_gate(wanted: int) -> Gate:
     """This will say how many of ``wanted`` mails may leave now, and take them off the pace; ``give_back`` what does not leave."""
-    lane = MailLane.objects.filter(name=ALL).first()
+    lanes = {lane.name: lane for lane in MailLane.objects.all()}
+    lane = lanes.pop(ALL, None)
     if lane is not None and lane.is_stopped:
         return Gate(room=0, is_shut=True)
     if lane is not None and lane.paused_until is not None and lane.paused_until > (clock := database_now()):
         return Gate(room=0, opens_in=(lane.paused_until - clock).total_seconds(), is_shut=True)
     room, opens_in = take(ALL, wanted, rate=conf.mail_rate)
-    return Gate(room=room, opens_in=opens_in, failures=lane.failures if lane is not None else 0)
+    failures = lane.failures if lane is not None else 0
+    return Gate(room=room, opens_in=opens_in, failures=failures, has_lanes=bool(lanes))
 
 
 def take(name: str, wanted: int, *, rate: float | None) -> tuple[int, float | None]:

@@ -101,7 +101,7 @@ def hint(product: Any) -> None:
     shelf = read_shelf(item)
     if item.needs_look or shelf != item.seen_quantity:
         look_at(item_id=item.id, source="save")
-    else:
+    elif shelf != 0:  # with an empty shelf no restock is open
         Restock.objects.look_again([item.id])  # its price may be another
 
 

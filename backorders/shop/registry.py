@@ -32,6 +32,11 @@ class Sellable:
     object_id: str
 
     @property
+    def anchor(self) -> tuple[int, str]:
+        """What its ``StockItem`` is found by."""
+        return self.content_type_id, self.object_id
+
+    @property
     def reference(self) -> str:
         """How the API and forms name it: ``catalogue.variant:12``."""
         return f"{self.adapter.model._meta.label_lower}:{self.object_id}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
@@ -23,27 +24,25 @@ from django.utils import timezone, translation
 from django.utils.safestring import SafeString, mark_safe
 
 from backorders.conf import conf
-from backorders.domain.availability import Availability, State
+from backorders.domain.availability import Availability
 from backorders.domain.listings import end_of, legal_text, named_day, schema_word
 from backorders.domain.parcels import Outlook, Parcel
 from backorders.domain.windows import Promise
 from backorders.errors import MOST_UNITS, NotSellable
-from backorders.models import Subscription
 from backorders.queries.alternatives import alternatives_to
-from backorders.queries.availability import availability_for, shop_today
+from backorders.queries.availability import shop_today
 from backorders.queries.backorders import Given, Place, history_of
-from backorders.queries.listings import plain_price, released_before, web_address
+from backorders.queries.listings import plain_price, web_address
 from backorders.queries.parcels import CartLine, outlook_for
-from backorders.queries.stock import titles_of
-from backorders.queries.subscriptions import subscriptions_of
 from backorders.queries.timelines import line_path
 from backorders.services.subscriptions import MOST_CHOICES
-from backorders.shop import Adapter, Described, Sellable, sellables
+from backorders.shop import Described, Sellable, sellables
 from backorders.shop.customers import proven_address
 from backorders.storefront.arrivals import ATOM, JSON, title_of_feed
 from backorders.storefront.feeds import in_language, shop_language
 from backorders.storefront.forms import SubscribeForm
 from backorders.storefront.holds import holds_of
+from backorders.storefront.memory import Memory
 from backorders.storefront.outcomes import anchor_of, outcome_for, without_outcome
 from backorders.storefront.wording import (
     button_of,
@@ -75,7 +74,7 @@ def backorder_badge(context: Context, product: Any, live: bool = False) -> str:
     if answer is None:
         return ""
     drawn = _draw(context, "badge", {"shown": shown(answer), "availability": answer})
-    return _live(context, drawn, product, part="badge") if live else drawn
+    return _live(context, drawn, product, answer, part="badge") if live else drawn
 
 
 @register.simple_tag(takes_context=True)
@@ -103,7 +102,9 @@ def backorder_status(
     }
     drawn = _draw(context, "status", values)
     is_live = live and not quantity
-    return _live(context, drawn, product, part="status", pay=pay, deposit=str(deposit or "")) if is_live else drawn
+    if not is_live:
+        return drawn
+    return _live(context, drawn, product, answer, part="status", pay=pay, deposit=str(deposit or ""))
 
 
 @register.simple_tag(takes_context=True)
@@ -114,7 +115,7 @@ def backorder_line(context: Context, product: Any, live: bool = False) -> str:
         return ""
     line = line_in_short(answer)
     drawn = _draw(context, "line", {"line": line, "availability": answer}) if line else SafeString()
-    return _live(context, drawn, product, part="line") if live else drawn
+    return _live(context, drawn, product, answer, part="line") if live else drawn
 
 
 @register.simple_tag(takes_context=True)
@@ -124,10 +125,17 @@ def backorder_availability(context: Context, product: Any) -> Availability | Non
 
 
 @register.simple_tag(takes_context=True)
-def backorder_button_label(context: Context, product: Any) -> str:
-    """What the buy button says: "Add to basket", "Backorder now", "Pre-order now"; else the state in words."""
+def backorder_button_label(context: Context, product: Any, live: bool = False) -> str:
+    """What the buy button says: "Add to basket", "Backorder now", "Pre-order now"; else the state in words.
+
+    ``live``: our script puts it right, and with it the element around it that has ``data-bo-order``: that is shown while
+    the product can be ordered, and hidden while it cannot.
+    """
     answer = _answer(context, product)
-    return "" if answer is None else button_of(answer)
+    if answer is None:
+        return ""
+    label = button_of(answer)
+    return _live(context, label, product, answer, part="button") if live else label
 
 
 @register.simple_tag(takes_context=True)
@@ -250,10 +258,7 @@ def backorder_outlook(context: Context, lines: Iterable[CartLine] | Outlook) -> 
     if isinstance(lines, Outlook):
         return lines
     known = [line for line in lines if _is_cart_line(line)]
-    memory = _memory(context)
-    missing = [line.product for line in known if line.product not in memory]
-    memory.update(availability_for(missing, holds=_holds(context)) if missing else {})
-    return outlook_for(known, answers=memory)
+    return outlook_for(known, answers=_ask(context, [line.product for line in known]))
 
 
 def _is_cart_line(line: Any) -> bool:
@@ -314,21 +319,51 @@ def backorder_subscribe(
     form: Any = None,
     any_of: Iterable[Any] = (),
     folded: bool = True,
+    live: bool = False,
 ) -> str:
     """The form "tell me when it is back", in place; nothing while the product can be bought or will never come back.
 
     Beside a button that orders it stands folded behind its heading, until something was typed, said or asked for;
     ``folded=False`` keeps it open. ``next`` is the local path to come back to (this page unless said otherwise). ``any_of``: products that may do as well,
     its other colours say; those that one can wait for are offered. A customer whose address is proven presses one button;
-    one who waits already is told so, and may leave.
+    one who waits already is told so, and may leave. ``live``: our script brings it once it is needed, and takes it away.
     """
     answer, sellable = _answer(context, product), _identify(product)
-    if answer is None or sellable is None or not answer.can_subscribe:
+    if answer is None or sellable is None:
         return ""
+    others = [other for other in any_of if other != product and _identify(other) is not None][:MOST_CHOICES]
+    drawn = SafeString()
+    if answer.can_subscribe:
+        drawn = _form(context, product, answer, quantity=quantity, next=next, form=form, others=others, folded=folded)
+    if not live:
+        return drawn
+    names = " ".join(filter(_can_travel, (sellables.identify(other).reference for other in others)))
+    said = {"quantity": quantity, "any_of": names, "next": next, "is_open": not folded}
+    return _live(context, drawn, product, answer, part="form", **said)
+
+
+def _can_travel(reference: str) -> bool:
+    """Those of a live form are named in one attribute, with a space between them, and asked for with bars around it."""
+    return not re.search(r"[\s|]", reference)
+
+
+def _form(
+    context: Context,
+    product: Any,
+    answer: Availability,
+    *,
+    quantity: int | None,
+    next: str | None,
+    form: Any,
+    others: Sequence[Any],
+    folded: bool,
+) -> SafeString:
+    sellable = sellables.identify(product)
     request = _request(context)
     user = getattr(request, "user", None)
     here = without_outcome(request.get_full_path()) if request is not None else ""
-    outcome, request_kept = outcome_for(request, sellable.reference), _request_of(user, sellable)
+    outcome = outcome_for(request, sellable.reference)
+    request_kept = _memory(context).request_about(product, customer=user)
     values = {
         "product": product,
         "availability": answer,
@@ -342,7 +377,7 @@ def backorder_subscribe(
         "email": form["email"].value() if form else _own_address(user),
         "wish": form or SubscribeForm(initial={"quantity": str(quantity or 1)}),
         "is_open": _says_more(form),
-        "choices": _choices(context, product, any_of, form),
+        "choices": _choices(context, others, form),
         "today": timezone.localdate().isoformat(),
         "next": here if next is None else next,
         "form": form,
@@ -356,29 +391,19 @@ def _says_more(form: Any) -> bool:
     return bool(form) and any(form[name].errors or form[name].value() not in (None, "", "1") for name in names)
 
 
-def _choices(context: Context, product: Any, any_of: Iterable[Any], form: Any) -> list[dict[str, Any]]:
-    """Those of some products that one can wait for as well as for ``product``, as the shop shows them."""
-    others = [other for other in any_of if other != product and _identify(other) is not None][:MOST_CHOICES]
-    memory = _memory(context)
-    memory.update(availability_for([other for other in others if other not in memory]))
-    waited_for = [other for other in others if memory[other].can_subscribe and not memory[other].for_sale]
+def _choices(context: Context, others: Sequence[Any], form: Any) -> list[dict[str, Any]]:
+    """Those of some products that one can wait for as well, as the shop shows them."""
+    answers = _ask(context, others)
+    waited_for = [other for other in others if answers[other].can_subscribe and not answers[other].for_sale]
     chosen = form.data.getlist("any_of") if form else []
+    titles = {
+        sellables.identify(other).reference: described.title
+        for other, described in _memory(context).described(waited_for).items()
+    }
     return [
         {"reference": reference, "title": title, "is_chosen": reference in chosen}
-        for reference, title in titles_of(waited_for).items()
+        for reference, title in titles.items()
     ]
-
-
-def _request_of(user: Any, sellable: Sellable) -> Subscription | None:
-    """The signed-in customer's own request about this product, once it is confirmed."""
-    if not getattr(user, "is_authenticated", False):
-        return None
-    mine = (Subscription.State.WAITING, Subscription.State.TOLD)
-    for subscription in subscriptions_of(user):
-        about = (subscription.item.content_type_id, subscription.item.object_id)
-        if about == (sellable.content_type_id, sellable.object_id) and subscription.state in mine:
-            return subscription
-    return None
 
 
 def _own_address(user: Any) -> str:
@@ -392,16 +417,25 @@ def _own_address(user: Any) -> str:
 
 
 @register.simple_tag(takes_context=True)
-def backorder_alternatives(context: Context, product: Any, limit: int = 4) -> str:
-    """Up to ``limit`` substitutes that can be bought now; nothing while the product itself is on the shelf."""
+def backorder_alternatives(context: Context, product: Any, limit: int = 4, live: bool = False) -> str:
+    """Up to ``limit`` substitutes that can be bought now; nothing while the product itself is on the shelf.
+
+    ``live``: our script brings them once they are needed, and takes them away.
+    """
     answer = _answer(context, product)
-    if answer is None or answer.for_sale:
+    if answer is None:
         return ""
-    substitutes = alternatives_to(product, limit=limit)
-    _memory(context).update({substitute.product: substitute.availability for substitute in substitutes})
+    drawn = SafeString() if answer.for_sale else _cards(context, product, limit)
+    return _live(context, drawn, product, answer, part="alternatives", limit=limit) if live else drawn
+
+
+def _cards(context: Context, product: Any, limit: int) -> SafeString:
+    substitutes = alternatives_to(product, limit=limit, known=_memory(context).answers)
     cards = [{"substitute": each, "shown": shown(each.availability)} for each in substitutes]
     anchor = anchor_of(sellables.identify(product).reference)
-    return _draw(context, "alternatives", {"product": product, "cards": cards, "anchor": anchor}) if cards else ""
+    if not cards:
+        return SafeString()
+    return _draw(context, "alternatives", {"product": product, "cards": cards, "anchor": anchor})
 
 
 # what machines read
@@ -419,7 +453,7 @@ def backorder_jsonld(
     is called ``name`` (else as ``product`` is), with ``group`` as its id.
     """
     others = [other for other in variants if other != product and _identify(other) is not None]
-    if _answer(context, product) is None:
+    if _identify(product) is None:
         return ""
     things = _schema_of(context, [product, *others])
     if product not in things:
@@ -430,28 +464,11 @@ def backorder_jsonld(
 
 
 def _schema_of(context: Context, products: list[Any]) -> dict[Any, dict[str, Any]]:
-    """A Product for each that the shop can describe, in their order (one query a model, one more where there are pre-orders)."""
-    memory = _memory(context)
-    memory.update(availability_for([each for each in products if each not in memory], holds=_holds(context)))
-    named = dict(zip(products, sellables.identify_many(products), strict=True))
-    released = released_before([named[each] for each in products if memory[each].state is State.PREORDER])
-    described = _described_by_sellable(named.values())
+    """A Product for each that the shop can describe, in their order."""
+    memory, answers = _memory(context), _ask(context, products)
     return {
-        product: _thing(described[sellable], memory[product], was_released=sellable in released)
-        for product, sellable in named.items()
-        if sellable in described
-    }
-
-
-def _described_by_sellable(named: Iterable[Sellable]) -> dict[Sellable, Described]:
-    by_adapter: dict[Adapter, dict[Any, Sellable]] = {}
-    for sellable in named:
-        by_adapter.setdefault(sellable.adapter, {})[sellable.pk] = sellable
-    return {
-        by_key[pk]: described
-        for adapter, by_key in by_adapter.items()
-        for pk, described in adapter.describe(list(by_key)).items()
-        if pk in by_key
+        product: _thing(described, answers[product], was_released=product in memory.released_before)
+        for product, described in memory.described(products).items()
     }
 
 
@@ -467,10 +484,11 @@ def _group_of(things: list[dict[str, Any]], *, name: str, group: Any) -> dict[st
 
 def _thing(described: Described, answer: Availability, *, was_released: bool) -> dict[str, Any]:
     url, price = web_address(described.url), plain_price(described)
+    word = schema_word(answer, today=shop_today(timezone.now()), was_released=was_released)
     offer = {
         "@type": "Offer",
         "url": url,
-        "availability": f"https://schema.org/{schema_word(answer, was_released=was_released)}",
+        "availability": f"https://schema.org/{word}",
         "availabilityStarts": _starts(answer),
         "price": price,
         "priceCurrency": (described.currency or conf.currency) if price else "",
@@ -526,8 +544,7 @@ def backorder_prefetch(context: Context, products: Iterable[Any]) -> str:
     Give it the same list or queryset that the page walks through, never a generator: that could be read only once.
     """
     if not isinstance(products, Iterator) and isinstance(products, Iterable):
-        wanted = [product for product in products if _identify(product) is not None]
-        _memory(context).update(availability_for(wanted, holds=_holds(context)))
+        _ask(context, [product for product in products if _identify(product) is not None])
     return ""
 
 
@@ -535,17 +552,18 @@ def _answer(context: Context, product: Any) -> Availability | None:
     """One product's availability, from memory where this page has asked before; ``None`` for what is not sellable."""
     if _identify(product) is None:
         return None
-    memory = _memory(context)
-    if product not in memory:
-        memory.update(availability_for([product], holds=_holds(context)))
-    return memory[product]
+    return _ask(context, [product])[product]
 
 
-def _memory(context: Context) -> dict[Any, Availability]:
+def _ask(context: Context, products: Iterable[Any]) -> dict[Any, Availability]:
+    return _memory(context).ask(products, holds=_holds(context))
+
+
+def _memory(context: Context) -> Memory:
     """It lives as long as the request: tags in included templates see it too. Without a request, as long as the context."""
     request = _request(context)
     home = context.dicts[0] if request is None else request.__dict__
-    memory: dict[Any, Availability] = home.setdefault("_backorders_answers", {})
+    memory: Memory = home.setdefault("_backorders_memory", Memory())
     return memory
 
 
@@ -591,9 +609,10 @@ def _draw(context: Context, name: str, values: dict[str, Any]) -> SafeString:
     return SafeString(engine.get_template(f"backorders/tags/{name}.html").render(inner).strip())
 
 
-def _live(context: Context, drawn: SafeString, product: Any, **said: str) -> SafeString:
+def _live(context: Context, drawn: str, product: Any, answer: Availability, *, part: str, **said: Any) -> SafeString:
     """The same inside the element by which our script knows what to ask for; without the script it is no more than that."""
-    return _draw(context, "live", {"drawn": drawn, "reference": sellables.identify(product).reference} | said)
+    about = {"drawn": drawn, "reference": sellables.identify(product).reference, "state": answer.state.value}
+    return _draw(context, "live", about | {"part": part} | said)
 
 
 def _web(url: str) -> str:

@@ -65,8 +65,10 @@ def verify_email(request, token):
 
 @login_required
 def account(request):
+    waiting_list = [wish for wish in subscriptions_of(customer=request.user) if wish.item.product]
     context = {
         "orders": standing_of_orders(request.user.orders.all()[:50]),
-        "waiting_list": subscriptions_of(customer=request.user),
+        "waiting_list": waiting_list,
+        "waited_for": [wish.item.product for wish in waiting_list],
     }
     return render(request, "demo_shop/account.html", context)

@@ -3,11 +3,14 @@
 import re
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
-from backorders.models import Backorder, Delivery
+from backorders.models import Backorder, Delivery, Subscription
 from backorders.services.backorders import ship_backorder
+from backorders.services.subscriptions import subscribe
 from backorders.services.supply import cancel_delivery, move_delivery, receive_delivery
-from demo_shop.models import Customer, OrderLine
+from demo_shop.models import Customer, OrderLine, Product, Variant
 from tests.demo_shop.conftest import by, in_days, look_at, order, read, to_come
 
 
@@ -188,3 +191,18 @@ def test_the_account_page_costs_the_same_however_many_orders(client, annas, back
     client.get("/account/")
     with django_assert_max_num_queries(12):
         client.get("/account/")
+
+
+def test_the_account_page_costs_the_same_however_much_somebody_waits_for(client, annas):
+    Customer.objects.update(is_email_verified=True)
+    anna, kettle, costs = Customer.objects.get(), Product.objects.get(), []
+    for wishes in (2, 12):
+        for number in range(Subscription.objects.count(), wishes):
+            wanted = Variant.objects.create(product=kettle, sku=f"KETTLE-{number}", price="64.00")
+            subscribe(product=wanted, email=anna.email, customer=anna)
+        client.get("/account/")
+        with CaptureQueriesContext(connection) as asked:
+            page = client.get("/account/").content.decode()
+        assert page.count("bo-status") == wishes
+        costs.append(len(asked))
+    assert costs == [12, 12]

@@ -15,8 +15,10 @@ from backorders.domain.listings import (
     end_of,
     legal_line,
     legal_text,
+    merchant_word,
     named_day,
     schema_word,
+    state_word,
     statement_of,
 )
 from backorders.domain.terms import Policy, Terms
@@ -68,15 +70,37 @@ def told(answer, **more):
     ],
 )
 def test_every_state_has_a_word_of_schema_org(state, word):
-    assert schema_word(answer(state)) == word
+    dated = pre_order(days(9), released_in=9, state=state) if state is State.PREORDER else answer(state, days(9))
+    assert schema_word(dated, today=TODAY) == state_word(dated) == word
 
 
 def test_what_is_made_once_it_is_ordered_is_called_so():
-    assert schema_word(answer(State.BACKORDER, terms=Terms(policy=Policy.MADE_TO_ORDER))) == "MadeToOrder"
+    made = answer(State.BACKORDER, days(9), terms=Terms(policy=Policy.MADE_TO_ORDER))
+    assert schema_word(made, today=TODAY) == "MadeToOrder"
 
 
 def test_a_new_release_of_what_was_sold_before_is_a_backorder_to_machines():
-    assert schema_word(answer(State.PREORDER), was_released=True) == "BackOrder"
+    assert schema_word(pre_order(days(9), released_in=9), today=TODAY, was_released=True) == "BackOrder"
+
+
+@pytest.mark.parametrize("window", [NO_DATE, OVERDUE])
+@pytest.mark.parametrize("state", [State.BACKORDER, State.PREORDER])
+def test_without_a_day_an_order_ahead_is_out_of_stock_to_all_machines(state, window):
+    undated = answer(state, window)
+    assert schema_word(undated, today=TODAY) == "OutOfStock"
+    assert schema_word(undated, today=TODAY, was_released=True) == "OutOfStock"
+
+
+def test_data_and_feed_never_say_different_things_of_what_is_in_both():
+    for state in State:
+        for window in (NO_DATE, OVERDUE, days(4), days(4, 40), days(150, 170)):
+            for was_released in (False, True):
+                one = (
+                    pre_order(window, released_in=20, state=state) if state is State.PREORDER else answer(state, window)
+                )
+                statement = told(one, was_released=was_released)
+                if isinstance(statement, Statement):
+                    assert merchant_word(schema_word(one, today=TODAY, was_released=was_released)) == statement.word
 
 
 def test_a_word_that_says_less_and_nothing_wrong_is_true_as_well():

@@ -6,7 +6,10 @@ import io
 import pytest
 from django.core.cache import cache
 from django.core.management import CommandError, call_command
+from django.http import HttpResponse
 from django.test import override_settings
+from django.urls import path as url_path
+from django.urls import resolve
 from django.utils import timezone
 
 from backorders.management import comparing
@@ -249,6 +252,102 @@ def _without(prefix):
     return tuple(each for each in module.urlpatterns if str(each.pattern) != prefix)
 
 
+BACK_ORDER = (
+    '<script type="application/ld+json">{"@type": "Offer", "availability": "https://schema.org/BackOrder"}</script>'
+    "{% backorder_status p %}"
+)
+
+
+def test_data_and_feed_that_are_both_true_and_contradict_each_other_are_found(on_pages):
+    mug = mug_with(policy="backorder")
+    on_pages(BACK_ORDER)
+    told, code = lint()
+    assert code == 1
+    assert f"{reference_of(mug)}  jsonld: BackOrder | feed: out_of_stock  https://shop.example/p/{mug.pk}/" in told
+    assert "1 products compared, 1 disagreements." in told
+
+
+def test_where_there_is_no_feed_a_backorder_without_a_day_may_be_called_one(on_pages):
+    mug_with(policy="backorder")
+    on_pages(BACK_ORDER)
+    assert lint(places=["page", "jsonld"])[1] == 0
+
+
+# what cached pages are told
+
+
+def kept_since_then(path):
+    """A shop in which a cache never forgets what one address answers."""
+    kept = {}
+
+    def answer(request):
+        key = request.get_full_path()
+        if key not in kept:
+            match = resolve(request.path, "tests.hosts.pages")
+            fresh = match.func(request, *match.args, **match.kwargs)
+            kept[key] = (getattr(fresh, "rendered_content", None) or fresh.content, fresh["Content-Type"])
+        return HttpResponse(*kept[key])
+
+    return override_settings(ROOT_URLCONF=(url_path(path, answer), *_without("")))
+
+
+def test_an_old_answer_to_cached_pages_is_found():
+    mug = mug_with(9)
+    with kept_since_then("backorders/now/"):
+        assert lint()[1] == 0
+        Product.objects.filter(pk=mug.pk).update(stock=0)
+        told, code = lint()
+    assert code == 1
+    assert f"{reference_of(mug)}  now: in_stock | we say: out_of_stock" in told
+    assert "1 products compared, 1 disagreements." in told
+
+
+def test_a_template_of_the_shops_own_is_understood_in_that_answer_too():
+    html = '<template data-of="status|||hosts.product:7"><p class="bo-status" data-state="in_stock"></p></template>'
+    page = Page("https://shop.example/", html + '<p class="bo-status" data-state="backorder"></p>')
+    assert page.says_of("hosts.product:7") == [Said("in_stock")]
+
+
+# what came back
+
+
+@pytest.fixture
+def back():
+    """Ten mugs that came back, and are told of."""
+    mug = mug_with(10)
+    open_restock(item=anchor_of(mug), units=10, now=timezone.now())
+    return mug
+
+
+@pytest.mark.parametrize("feed", ["arrivals.atom", "arrivals.json"])
+def test_a_feed_of_arrivals_that_sends_people_to_an_empty_shelf_is_found(back, feed):
+    with kept_since_then(f"feeds/{feed}"):
+        assert lint()[1] == 0
+        Product.objects.filter(pk=back.pk).update(stock=0)
+        told, code = lint()
+        elsewhere = lint(reference_of(mug_with(9)))
+    assert code == 1
+    line = f"{reference_of(back)}  arrivals: it is back | we say: nothing: it cannot be bought now"
+    assert f"{line}  https://shop.example/feeds/{feed}" in told
+    assert elsewhere[1] == 0  # who asks for one product hears of that one
+
+
+def test_a_feed_of_arrivals_that_misses_one_is_found():
+    with kept_since_then("feeds/arrivals.json"):
+        assert lint()[1] == 0
+        mug = mug_with(10)
+        open_restock(item=anchor_of(mug), units=10, now=timezone.now())
+        told, code = lint()
+    assert code == 1 and f"{reference_of(mug)}  arrivals: nothing | we say: it is back, in_stock" in told
+
+
+def test_feeds_of_arrivals_that_are_none_end_with_what_to_do():
+    broken = url_path("feeds/arrivals.atom", lambda request: HttpResponse("<"))
+    no_feed = pytest.raises(CommandError, match=r"is no XML.*Leave it out with --places page jsonld feed api now\.")
+    with override_settings(ROOT_URLCONF=(broken, *_without(""))), no_feed:
+        lint()
+
+
 # the API
 
 
@@ -359,7 +458,9 @@ def test_an_api_that_refuses_ends_with_what_to_do(monkeypatch):
         raise Unreadable("answered 429")
 
     monkeypatch.setattr(comparing, "answers_in", refuse)
-    with pytest.raises(CommandError, match=r"answered 429\. Leave it out with --places page jsonld feed\."):
+    with pytest.raises(
+        CommandError, match=r"answered 429\. Leave it out with --places page jsonld feed now arrivals\."
+    ):
         lint()
 
 

@@ -9,8 +9,9 @@ from django.db import connection, connections, transaction
 from backorders.domain.outbox import MailState
 from backorders.errors import NotOrderable
 from backorders.models import Backorder, OutgoingMail, Restock, StockEvent, StockItem, Subscription, Wave
+from backorders.models.outbox import SUSPECT
 from backorders.services.checkout import Line, check_out
-from backorders.services.claims import claim
+from backorders.services.claims import claim, claim_suspect
 from backorders.services.delivery import drain
 from backorders.services.locks import anchor_of
 from backorders.services.stock import stock_changed, sweep_stock
@@ -198,3 +199,19 @@ def test_leaving_at_the_very_moment_of_the_wave_wins_or_is_mailed_but_never_both
     assert server.addresses == []
     assert set(Subscription.objects.values_list("state", flat=True)) == {"closed"}
     assert connection.vendor == "postgresql"
+
+
+def test_workers_that_come_at_once_try_one_suspect_of_a_product(now):
+    """Else a product that kills its reader would kill all of them."""
+    for _ in range(5):
+        mug = ProductFactory(stock=0)
+        waiting_for(mug, 8)
+        Product.objects.filter(pk=mug.pk).update(stock=8)
+        sweep_stock(now=now)
+        release_waves(now=now)
+        OutgoingMail.objects.filter(state=MailState.QUEUED).update(lane=SUSPECT)
+        results = at_once(*[claim_suspect] * 4)
+
+        assert only(Exception, results) == []
+        assert sorted(len(mails) for mails in results) == [0, 0, 0, 1]
+        OutgoingMail.objects.update(state=MailState.SENT)

@@ -36,8 +36,15 @@ def test_goods_made_once_they_are_ordered_say_so():
     assert offer["availability"] == "https://schema.org/MadeToOrder" and "availabilityStarts" in offer
 
 
+def test_an_order_ahead_is_one_to_machines_only_while_its_day_is_known():
+    dated, undated = mug_with(policy="backorder", arrives=(4, 8)), mug_with(policy="backorder")
+    assert offer_of(dated)["availability"] == "https://schema.org/BackOrder" and "availabilityStarts" in offer_of(dated)
+    assert offer_of(undated)["availability"] == "https://schema.org/OutOfStock"
+    assert "Backorder now" in html_of(undated, "{% backorder_button_label p %}")  # people read why there is none
+
+
 def test_a_new_release_of_what_was_sold_before_is_no_pre_order_to_machines():
-    again = mug_with(policy="preorder", releases_at=timezone.now() + dt.timedelta(days=9))
+    again = mug_with(policy="preorder", releases_at=timezone.now() + dt.timedelta(days=9), arrives=(9, 9))
     open_restock(item=anchor_of(again), units=3, now=timezone.now() - dt.timedelta(days=90))
     assert offer_of(again)["availability"] == "https://schema.org/BackOrder"
 

@@ -67,7 +67,7 @@ def late(product):
 STATES = {
     "in_stock": (lambda: make(9), "In stock", "Add to basket", "InStock"),
     "low_stock": (lambda: make(2), "Only 2 left", "Add to basket", "LimitedAvailability"),
-    "backorder": (lambda: make(policy="backorder"), "On backorder", "Backorder now", "BackOrder"),
+    "backorder": (lambda: make(policy="backorder"), "On backorder", "Backorder now", "OutOfStock"),
     "preorder": (
         lambda: make(policy="preorder", releases_at=timezone.now() + dt.timedelta(days=40)),
         "Pre-order",

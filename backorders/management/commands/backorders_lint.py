@@ -1,4 +1,4 @@
-"""Compares what page, JSON-LD, feed and API say of each product, and lists where they do not say the same."""
+"""Compares what page, JSON-LD, feeds and API say of each product, and lists where they do not say the same."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.urls import NoReverseMatch, reverse
 
-from backorders.management.comparing import API, AT_A_TIME, FEED, PLACES, Comparison, Disagreement, Silent
+from backorders.management.comparing import AT_A_TIME, FEED, PLACES, Comparison, Disagreement, Silent
 from backorders.management.witnesses import Feed, InProcess, NotHere, OverNetwork, Unreadable, Web, patiently
 from backorders.queries.listings import Listing, listings, listings_of, web_address
 from backorders.shop import sellables
@@ -21,7 +21,8 @@ UNABLE = 2
 
 class Command(BaseCommand):
     help = (
-        "Compares the availability and the date that each product's page, JSON-LD, merchant feed and API tell. "
+        "Compares the availability and the date that each product's page, JSON-LD, merchant feed and API tell, "
+        "what cached pages are told, and what came back according to the feeds of arrivals. "
         "Ends with 1 when any of them disagree, with 2 when it could not look."
     )
 
@@ -58,10 +59,12 @@ class Command(BaseCommand):
             wrong = 0
             for chunk in named or listings(size=AT_A_TIME):
                 wrong += self.report(comparison.disagreements(chunk))
+            only = {listing.reference for chunk in named for listing in chunk}
+            wrong += self.report(comparison.arrivals(only=only))
             if has_feed and not products:
                 wrong += self.report(unexpected(told))
         except Silent as problem:
-            left = " ".join(place for place in places if place != API)
+            left = " ".join(place for place in places if place != problem.place)
             raise CommandError(f"{problem}. Leave it out with --places {left}.", returncode=UNABLE) from None
         finally:
             told.close()
@@ -110,7 +113,7 @@ class Command(BaseCommand):
         for each in found:
             count += 1
             where = f"  {each.where}" if each.where else ""
-            self.stdout.write(f"{each.reference}  {each.place}: {each.says} | we say: {each.we_say}{where}")
+            self.stdout.write(f"{each.reference}  {each.place}: {each.says} | {each.against}: {each.we_say}{where}")
         return count
 
     def conclude(self, comparison: Comparison, wrong: int) -> None:
