@@ -137,9 +137,8 @@ class Kept:
 
     def open(self, path):
         """Read it while nothing happens; whatever moved while it was drawn is the shop's business."""
-        self.view.open(path)
-        while not self.questions:
-            self.view.page.wait_for_timeout(50)
+        with self.view.page.expect_request("**/backorders/now/**"):
+            self.view.open(path)
         self.view.page.wait_for_timeout(300)
         self.view.page.evaluate("window.everyShift.length = 0")
         self.view.page.wait_for_timeout(200)
