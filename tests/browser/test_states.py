@@ -97,7 +97,8 @@ def unfold(view):
 
 
 def words(section, selector):
-    found = section.locator(selector)
+    """What is to be read there; nothing where it is hidden, as what one orders with is until it can be ordered."""
+    found = section.locator(selector).filter(visible=True)
     return " ".join(found.first.inner_text().split()) if found.count() else ""
 
 
