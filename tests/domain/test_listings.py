@@ -228,7 +228,7 @@ def test_a_guess_is_told_like_any_date_because_the_page_shows_it_too():
 
 def test_what_is_announced_without_a_date_is_out_of_stock_and_names_no_day():
     coming = Availability(State.COMING_SOON)
-    assert (schema_word(coming), named_day(coming, today=TODAY)) == ("OutOfStock", None)
+    assert (schema_word(coming, today=TODAY), named_day(coming, today=TODAY)) == ("OutOfStock", None)
     assert told(coming) == Statement(word=Merchant.OUT_OF_STOCK)
 
 
