@@ -39,12 +39,16 @@ class Page(HTMLParser):
 
     def handle_starttag(self, tag, attrs):
         given = {name: value or "" for name, value in attrs}
-        if tag == "form":
+        if tag == "form" and not self._is_hidden():
             self.forms.append(Form(action=given.get("action", ""), method=given.get("method", "get").lower()))
-        elif self.forms:
+        elif self.forms and tag != "form" and not self._is_hidden():
             self._answer(self.forms[-1], tag, given)
         if tag not in self.VOID:
             self._open.append((tag, given, len(self._words)))
+
+    def _is_hidden(self):
+        """Within something that no browser shows."""
+        return any("hidden" in given and tag != "input" for tag, given, _ in self._open)
 
     def handle_endtag(self, tag):
         while self._open:

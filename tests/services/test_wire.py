@@ -208,6 +208,16 @@ def test_a_server_that_is_slow_answer_after_answer_is_not_waited_for_past_the_en
     assert classify(trouble).outcome is outcome
 
 
+def test_an_answer_that_lies_there_is_read_though_the_mail_beside_it_took_all_the_time():
+    with scripted(text="hang") as slow, scripted() as quick, connected(slow) as one, connected(quick) as other:
+        for line in (one, other):
+            line.ehlo()
+        results = tell([(one, mail("ana")), (other, mail("ben"))], within=0.5)
+
+    assert classify(results[0]).outcome is Outcome.UNKNOWN
+    assert results[1] is None
+
+
 def test_the_next_mail_has_all_the_time_of_the_connection_again():
     with scripted(seconds=0.1) as server, connected(server, timeout=1) as line:
         assert tell([(line, mail())], within=0.9) == [None]
