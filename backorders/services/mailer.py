@@ -32,7 +32,7 @@ _NARROW = 60.0
 
 
 @dataclass(slots=True)
-class Lane:
+class Channel:
     """One connection, and what it has carried."""
 
     connection: Any
@@ -47,30 +47,30 @@ class Mailer:
     """Connections to the mail server, opened anew after any trouble and after a hundred mails. Use it as a context manager."""
 
     def __init__(self) -> None:
-        self._lanes: list[Lane] = []
+        self._channels: list[Channel] = []
         self._narrow_until = 0.0
 
     def __enter__(self) -> Mailer:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._close(*self._lanes)
+        self._close(*self._channels)
 
-    def open(self, lanes: int = 1) -> Answer | None:
+    def open(self, channels: int = 1) -> Answer | None:
         """This will see to a connection, and to more of them where the server allows that; the answer when there is none to be had."""
-        self._close(*(lane for lane in self._lanes if lane.is_worn()))
+        self._close(*(channel for channel in self._channels if channel.is_worn()))
         try:
-            if not self._lanes:
-                self._lanes.append(Lane(open_connection()))
+            if not self._channels:
+                self._channels.append(Channel(open_connection()))
         except Exception as trouble:
             return classify_opening(trouble)
-        if lanes > 1 and self.takes_bytes():
-            self._widen(lanes)
+        if channels > 1 and self.takes_bytes():
+            self._widen(channels)
         return None
 
     def takes_bytes(self) -> bool:
         """Does it take a message as it goes over the wire? Only plain SMTP: providers and other backends write their own."""
-        return bool(self._lanes) and type(self._lanes[0].connection) is smtp.EmailBackend
+        return bool(self._channels) and type(self._channels[0].connection) is smtp.EmailBackend
 
     def at_once(self) -> int:
         """How many messages it can be handed at once, so that they leave side by side."""
@@ -101,45 +101,45 @@ class Mailer:
                     return [self._by_django(message)]
                 break
             ready.append(printed)
-        talks = list(zip(self._lanes, ready, strict=False))
+        talks = list(zip(self._channels, ready, strict=False))
         results = tell(
-            [(lane.connection.connection, printed) for lane, printed in talks],
+            [(channel.connection.connection, printed) for channel, printed in talks],
             within=conf.lease.total_seconds() / 2,
         )
-        return [self._answer(lane, trouble) for (lane, _), trouble in zip(talks, results, strict=True)]
+        return [self._answer(channel, trouble) for (channel, _), trouble in zip(talks, results, strict=True)]
 
-    def _widen(self, lanes: int) -> None:
+    def _widen(self, channels: int) -> None:
         """So many connections, or as many as the server allows; one that has just said no is not asked again and again."""
-        while len(self._lanes) < lanes and time.monotonic() >= self._narrow_until:
+        while len(self._channels) < channels and time.monotonic() >= self._narrow_until:
             try:
-                self._lanes.append(Lane(open_connection()))
+                self._channels.append(Channel(open_connection()))
             except Exception as trouble:
-                log.info("The mail server takes %d connections and no more: %s", len(self._lanes), note_of(trouble))
+                log.info("The mail server takes %d connections and no more: %s", len(self._channels), note_of(trouble))
                 self._narrow_until = time.monotonic() + _NARROW
 
     def _by_django(self, message: Message) -> Answer:
         assert not isinstance(message, Printed)  # noqa: S101 - only written for SMTP
-        [lane, *_] = self._lanes
+        [channel, *_] = self._channels
         try:
-            _make_repeatable(lane.connection, message)
-            lane.connection.send_messages([message])
+            _make_repeatable(channel.connection, message)
+            channel.connection.send_messages([message])
         except Exception as trouble:
-            return self._answer(lane, trouble)
+            return self._answer(channel, trouble)
         provider_id = getattr(getattr(message, "anymail_status", None), "message_id", None)
-        return self._answer(lane, None, provider_id="" if provider_id is None else str(provider_id)[:200])
+        return self._answer(channel, None, provider_id="" if provider_id is None else str(provider_id)[:200])
 
-    def _answer(self, lane: Lane, trouble: Exception | None, *, provider_id: str = "") -> Answer:
-        lane.mails += 1
+    def _answer(self, channel: Channel, trouble: Exception | None, *, provider_id: str = "") -> Answer:
+        channel.mails += 1
         if trouble is None:
             return Answer(Outcome.ACCEPTED, provider_id=provider_id)
-        self._close(lane)
+        self._close(channel)
         return classify(trouble)
 
-    def _close(self, *lanes: Lane) -> None:
-        self._lanes = [lane for lane in self._lanes if lane not in lanes]
-        for lane in lanes:
+    def _close(self, *channels: Channel) -> None:
+        self._channels = [channel for channel in self._channels if channel not in channels]
+        for channel in channels:
             with contextlib.suppress(Exception):  # it is being thrown away
-                lane.connection.close()
+                channel.connection.close()
 
 
 def open_connection() -> Any:
