@@ -154,13 +154,13 @@ class Settings:
     mail_timeout: timedelta = timedelta(seconds=30)
     """How long to wait for the mail server where the shop sets no time-out itself."""
 
-    mail_connections: int = 2
+    mail_connections: int = 3
     """How many connections to a mail server (SMTP) one process uses side by side. It leaves as many mails in doubt when it is killed."""
 
     mail_tasks: int = 2
     """How many Celery tasks at a time work off a backlog of mails, all workers together; the others are there for the shop's own."""
 
-    lease: timedelta = timedelta(seconds=120)
+    lease: timedelta = timedelta(seconds=150)
     """How long a claim lasts. At least the mail server's time-out for each of ``MAIL_CONNECTIONS``, and twice more."""
 
     max_attempts: int = 8

@@ -17,6 +17,7 @@ from backorders.services.retention import tidy as tidy_up
 from backorders.services.stock import look_at, sweep_stock
 from backorders.services.supply import refresh_forecasts as forecast
 from backorders.services.ticks import tick
+from backorders.services.wake import one_hint_each
 from backorders.services.waves import release_waves as release
 
 
@@ -42,9 +43,10 @@ def sweep(**_later: Any) -> None:
 
 @shared_task(name="backorders.release_waves", ignore_result=True)
 def release_waves(**_later: Any) -> None:
-    """Whoever has released a wave sends it as well: no second way through the broker."""
-    if release():
-        deliver_due_mail()
+    """Whoever has released a wave sends the front of it as well, and wakes others after that: until then they would be in its way."""
+    with one_hint_each():
+        if release():
+            deliver_due_mail()
 
 
 @shared_task(name="backorders.deliver_due_mail", ignore_result=True)

@@ -24,12 +24,20 @@ _COMPONENT = re.compile(r"<mj-[a-z]+\b[^>]*/>|<(mj-[a-z]+)\b.*?</\1>", re.DOTALL
 _CHANGES = {
     r"<!--\[if lte mso 11\]>.*?<!\[endif\]-->\s*": "",  # Outlook 2003
     r"<!\[endif\]--><!--\[if mso \| IE\]>": "",  # what ends there begins again
+    r"<style[^>]*>[^<]*\bmj-column-per-100\b[^<]*</style>\s*": "",  # a single column is as wide without
+    r"(?<=mj-outlook-group-fix) mj-column-per-100\b": "",
     r"direction:ltr;": "",  # said once, by the frame's dir
     r" />": ">",
     r"<table(?![^>]*\brole=)": '<table role="presentation"',  # MJML forgets those of mj-table
-    r"(?<=>)(?=</?(?:table|tr|td|div|style)\b)": "\n",  # a line of 998 octets would make the whole mail quoted-printable
 }
 """What is made of MJML's output: patterns, and what takes their place."""
+
+_BETWEEN = re.compile(r"(?<=>)(?=</?(?:table|tbody|tr|td|div|style)\b)|(\s*\n\s*)")
+"""Where a line may end."""
+
+_WIDTH = 400
+"""Characters. A line of 998 octets would make the whole mail quoted-printable, and words in other scripts are longer; but each
+line costs each mail that is sent."""
 
 
 def names() -> list[str]:
@@ -48,7 +56,7 @@ def compiled(name: str) -> str:
     else:
         rows = _COMPONENT.sub(r"</mj-raw>\g<0><mj-raw>", _source(name))
         _, html, _ = _html(_source(FRAME).replace(_CONTENT, f"{_CUT}{rows}{_CUT}")).split(_CUT)
-    return f"{{# Compiled from {name}.mjml by `python3 dev.py mails`. #}}{html.strip()}\n"
+    return f"{{# Compiled from {name}.mjml by `python3 dev.py mails`. #}}{_filled(html)}\n"
 
 
 def _source(name: str) -> str:
@@ -60,6 +68,18 @@ def _html(mjml: str) -> str:
     for pattern, replacement in _CHANGES.items():
         html = re.sub(pattern, replacement, html, flags=re.DOTALL)
     return html
+
+
+def _filled(html: str) -> str:
+    """The same with few lines: as much on each as there is room for."""
+    first, *rest = _BETWEEN.split(html.strip())
+    lines = [first]
+    for gap, piece in zip(rest[::2], rest[1::2], strict=True):
+        if len(lines[-1]) + len(piece) > _WIDTH:
+            lines.append(piece)
+        else:
+            lines[-1] += (" " if gap else "") + piece
+    return "\n".join(lines)
 
 
 def main() -> None:

@@ -34,7 +34,8 @@ class SuppressedQuerySet(models.QuerySet["SuppressedAddress"]):
 
     def among(self, email_keys: Iterable[str]) -> frozenset[str]:
         """Those of some addresses that must not be mailed (one query)."""
-        named = {each: key for key in set(email_keys) for each in address_hashes(key)}
+        secrets = _secrets()
+        named = {hash_of(key, secret=secret): key for key in set(email_keys) for secret in secrets}
         found = self.filter(email_hash__in=list(named)).values_list("email_hash", flat=True)
         return frozenset(named[each] for each in found)
 

@@ -15,6 +15,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from email.utils import parseaddr
 from functools import lru_cache
+from typing import Any
+from uuid import uuid4
 
 import django
 from django.core.mail import EmailMultiAlternatives
@@ -32,11 +34,45 @@ class Printed:
     data: bytes
 
 
+class _Shortly:
+    """A policy of the e-mail package, of which most of the work is headers that fit on their line: there they stand as they are."""
+
+    linesep: str
+
+    def fold_binary(self, name: str, value: Any) -> bytes:
+        line = f"{name}: {value}"
+        if isinstance(value, str) and len(line) <= _UNFOLDED and _PLAIN_VALUE.fullmatch(value):
+            return f"{line}{self.linesep}".encode()
+        return bytes(super().fold_binary(name, value))  # type: ignore[misc]
+
+
+_UNFOLDED = 76
+_PLAIN_VALUE = re.compile(r"[!->@-~]+(?: [!->@-~]+)*")
+"""ASCII, without question marks: it may not look like something encoded."""
+
+
+class _Compat(_Shortly, email.policy.Compat32):
+    """Django's up to 5.2."""
+
+
+class _Modern(_Shortly, email.policy.EmailPolicy):
+    """Django's from 6.0 on."""
+
+
+_COMPAT, _MODERN = _Compat(linesep="\r\n"), _Modern(linesep="\r\n")
+
+
 def serialised(message: EmailMultiAlternatives) -> bytes:
-    """As Django's SMTP backend hands it to ``smtplib``."""
+    """As Django's SMTP backend hands it to ``smtplib``, byte for byte but for the boundaries, and in half the time."""
     if django.VERSION >= (6, 0):
-        return bytes(message.message(policy=email.policy.SMTP).as_bytes())
-    return bytes(message.message().as_bytes(linesep="\r\n"))  # type: ignore[call-arg]
+        whole = message.message(policy=_MODERN)
+    else:
+        whole = message.message()  # type: ignore[call-arg]
+        whole.policy = _COMPAT
+    for part in whole.walk():
+        if part.is_multipart():
+            part.set_boundary(f"=={uuid4().hex}==")  # else it is searched for in all of the text
+    return bytes(whole.as_bytes() if django.VERSION >= (6, 0) else whole.as_bytes(linesep="\r\n"))
 
 
 _DOT = re.compile(rb"^\.", re.MULTILINE)

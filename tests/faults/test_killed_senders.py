@@ -27,8 +27,8 @@ def storm(scene, *, people, kills, senders=2):
 
 @pytest.mark.fault("F1", "kill storm, 5 % 4xx, 1 % 5xx")
 def test_twenty_kills_lose_nobody(scene, size, counted):
-    """As shops have it, each sender tells two mails at a time; F2 is the storm with one."""
-    scene, people, kills = scene(MAIL_CONNECTIONS=2), size(short=2_000, full=10_000), 20
+    """As shops have it, each sender tells three mails at a time; F2 is the storm with one."""
+    scene, people, kills = scene(MAIL_CONNECTIONS=3), size(short=2_000, full=10_000), 20
     scene.mails_are_due(people, refused=people // 100)
     scene.serve(temporary=0.05)
     began = time.monotonic()
@@ -36,7 +36,7 @@ def test_twenty_kills_lose_nobody(scene, size, counted):
     count = counted(scene, expected=scene.readers)
 
     assert count.lost == 0
-    assert count.duplicates <= 2 * kills  # what was in flight at the kills
+    assert count.duplicates <= 3 * kills  # what was in flight at the kills
     assert count.most_copies <= 2
     assert states() == {"sent": people - people // 100, "suppressed": people // 100}
     assert time.monotonic() - began <= 120
@@ -58,7 +58,7 @@ def test_connections_that_break_after_the_mail_cost_one_copy_each(scene, size, c
 @pytest.mark.fault("F1", "processes of Celery's pool SIGKILLed")
 def test_a_celery_worker_whose_processes_are_killed_loses_nobody(scene, redis, size, counted):
     """Celery's own default pool: the worker stays, puts another process in the place of each, and gives its task out again."""
-    scene, people, kills = scene(MAIL_CONNECTIONS=2), size(short=300, full=1_500), size(short=5, full=15)
+    scene, people, kills = scene(MAIL_CONNECTIONS=3), size(short=300, full=1_500), size(short=5, full=15)
     scene.mails_are_due(people)
     scene.serve(seconds_a_mail=0.01)
     worker = scene.celery_worker(broker=redis.url, pool="prefork")
@@ -71,7 +71,7 @@ def test_a_celery_worker_whose_processes_are_killed_loses_nobody(scene, redis, s
 
     assert worker.poll() is None
     assert count.lost == 0
-    assert count.duplicates <= 2 * kills
+    assert count.duplicates <= 3 * kills
     assert states() == {"sent": people}
 
 
