@@ -104,11 +104,12 @@ def _waits_for(log: Path, *, pause: float) -> list[float]:
     for number, product in enumerate(rows.products(RESTOCKS)):
         [item] = rows.items([product])
         rows.subscriptions(item, 1, name=f"{log.stat().st_size}-{number}-")
+        address = item.subscriptions.get().email
         time.sleep(pause * (0.5 + dice.random()))
         Product.objects.filter(pk=product.pk).update(stock=1)
         stock_changed(product)
         committed = time.time()
-        while (accepted := _accepted(log, f"{item.subscriptions.get().email}")) is None:
+        while (accepted := _accepted(log, address)) is None:
             assert time.time() < committed + 60, "no mail within a minute"
             time.sleep(0.01)
         waits.append(max(0.0, accepted - committed))

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from django.db import models
 from django.db.models import Q
+from django.db.models.expressions import Combinable
 from django.utils.translation import gettext_lazy as _
 
 from backorders.models.stock import StockItem
@@ -70,7 +71,7 @@ class HoldQuerySet(models.QuerySet["Hold"]):
         """By the clock: what has run out counts no more, whether or not it was noted yet."""
         return self.open().filter(ends_at__gt=now)
 
-    def over(self, now: datetime) -> HoldQuerySet:
+    def over(self, now: datetime | Combinable) -> HoldQuerySet:
         return self.open().filter(ends_at__lte=now)
 
 

@@ -52,6 +52,7 @@ from backorders.queries.ics import Entry, calendar_file, can_write_calendars
 from backorders.queries.stock import describe_items
 from backorders.queries.subscriptions import confirmed_together
 from backorders.queries.timelines import line_path
+from backorders.queries.written import Moment
 from backorders.shop import Described
 
 DOORS: dict[MailKind, tuple[Purpose, ...]] = {
@@ -427,7 +428,7 @@ CLOCK_SKEW = timedelta(seconds=2)
 """Rows are written by web servers whose clocks may run ahead of the database's; no pause between attempts is this short."""
 
 
-def is_due(clock: datetime) -> Q:
+def is_due(clock: Moment) -> Q:
     """Mail that was never put off is due at once, whatever the clock of whoever wrote it: a web server may be an hour ahead.
 
     Of a bundle only the mail that leads is due, as long as it is on its way.

@@ -31,6 +31,7 @@ from backorders.domain.waves import (
 from backorders.models import OutgoingMail, Restock, StockEvent, StockItem, Subscription, Wave
 from backorders.models.subscriptions import SubscriptionQuerySet
 from backorders.queries.stock import price_of
+from backorders.queries.written import Moment, Written, moment, number
 
 _MOST = 2000
 """How many past waves are learned from; the newest count."""
@@ -140,8 +141,7 @@ def course_of(restock: Restock | None, *, item_id: int | None, now: datetime) ->
 def _waves_told(restock: Restock | None, item_id: int | None, now: datetime) -> list[dict[str, Any]]:
     """The mails of a restock that left or will, by wave; and those that left in the last day of a restock before it."""
     day_ago = now - timedelta(days=1)
-    is_near = Q(released_at__gt=day_ago) | Q(restock=restock) if restock else Q(released_at__gt=day_ago)
-    if not Wave.objects.filter(is_near, restock__item=item_id).exists():
+    if not _ANY_NEAR.rows(since=day_ago, item=item_id, restock=restock.id if restock else None):
         return []  # nobody to look for among a hundred thousand
     just_sent = Q(state=MailState.SENT, created_at__gt=day_ago)
     bought = Q(subscription__closed_because=Subscription.Closed.BOUGHT)
@@ -161,6 +161,14 @@ def _waves_told(restock: Restock | None, item_id: int | None, now: datetime) -> 
     return [dict(wave) for wave in waves]
 
 
+def _any_near(since: Moment, item: Any, restock: Any) -> QuerySet[Any, Any]:
+    is_near = Q(released_at__gt=since) | Q(restock=restock)
+    return Wave.objects.filter(is_near, restock__item=item).order_by().values_list("id")[:1]
+
+
+_ANY_NEAR = Written(lambda: _any_near(moment("since"), number("item"), number("restock")))
+
+
 def _told(wave: dict[str, Any], now: datetime) -> Told:
     left_at = _left_at(wave["created_at"], wave["last"], now)
     return Told(people=wave["people"], units=wave["units"], hours=_hours(left_at, now) if wave["is_sent"] else None)
@@ -175,10 +183,17 @@ def _hours(since: datetime, until: datetime) -> float:
 
 
 def _units_gone(restock: Restock) -> int:
+    gone = _GONE.rows(item=restock.item_id, since=restock.opened_at)
+    return -int(gone[0][0]) if gone else 0
+
+
+def _gone(item: Any, since: Moment) -> QuerySet[Any, Any]:
     goes = [StockEvent.Kind.SEEN, StockEvent.Kind.TAKEN]
-    events = StockEvent.objects.filter(item=restock.item_id, kind__in=goes, quantity__lt=0)
-    gone = events.filter(happened_at__gte=restock.opened_at).aggregate(units=Sum("quantity"))["units"]
-    return -(gone or 0)
+    events = StockEvent.objects.filter(item=item, kind__in=goes, quantity__lt=0, happened_at__gte=since)
+    return events.order_by().values("item").annotate(units=Sum("quantity")).values_list("units")
+
+
+_GONE = Written(lambda: _gone(number("item"), moment("since")))
 
 
 def learned_shop(now: datetime) -> Learned:

@@ -20,6 +20,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from django.db import connection, transaction
@@ -32,6 +33,7 @@ from backorders.models import MailClaim, OutgoingMail, StockItem
 from backorders.models.outbox import ORDINARY, PLACE, SUSPECT
 from backorders.queries.clock import database_now
 from backorders.queries.outbox import is_due
+from backorders.queries.written import Moment, Written, moment
 from backorders.services.announce import announce
 from backorders.services.locks import locked_items
 from backorders.signals import mail_sent
@@ -76,17 +78,24 @@ def claim(limit: int, *, rooms: Mapping[int, int] | None = None) -> list[Outgoin
     token, clock = uuid.uuid4(), database_now()
     recover(clock)
     with transaction.atomic():
-        if not _lease_of_all(rooms, limit, token, clock) if rooms else not _lease(_due(clock)[:limit], token):
+        if not (
+            _lease_of_all(rooms, limit, token, clock) if rooms else _lease(_most_urgent(limit), token, clock=clock)
+        ):
             return []
         MailClaim.objects.bulk_create([MailClaim(token=token, leased_until=clock + conf.lease)])
     return _claimed(token)
 
 
-def _waiting(clock: datetime, *, lane: int) -> QuerySet[OutgoingMail]:
+@lru_cache(maxsize=100)
+def _most_urgent(limit: int) -> Written:
+    return Written(lambda: _due(moment("clock"))[:limit])
+
+
+def _waiting(clock: Moment, *, lane: int) -> QuerySet[OutgoingMail]:
     return OutgoingMail.objects.filter(is_due(clock), lane=lane).order_by("priority", "due_at", "id")
 
 
-def _due(clock: datetime, *, lane: int = ORDINARY) -> QuerySet[Any, Any]:
+def _due(clock: Moment, *, lane: int = ORDINARY) -> QuerySet[Any, Any]:
     """In the order of their turn. SQLite has no row locks; there the single statement is enough."""
     return _waiting(clock, lane=lane).select_for_update(skip_locked=True, of=("self",)).values("id")
 
@@ -100,7 +109,8 @@ def _lease_of_all(rooms: Mapping[int, int], limit: int, token: uuid.UUID, clock:
         for mail in _due(clock, lane=lane).values_list("priority", "due_at", "id")[: min(room, limit)]
     ]
     ids = [mail_id for _, _, mail_id in sorted(waiting)[:limit]]
-    return _lease(OutgoingMail.objects.filter(id__in=ids, state=MailState.QUEUED).values("id"), token) if ids else 0
+    chosen = OutgoingMail.objects.filter(id__in=ids, state=MailState.QUEUED).values("id")
+    return _lease(Written(lambda: chosen), token) if ids else 0
 
 
 def claim_suspect() -> list[OutgoingMail]:
@@ -115,7 +125,7 @@ def claim_suspect() -> list[OutgoingMail]:
     with transaction.atomic():
         locked_items(item_ids)  # two that come at the same moment take one of it, not two
         of_product = _due(clock, lane=SUSPECT).filter(_about(item_ids)).exclude(_about(_items_of(busy)))
-        if not _lease(of_product[:1], token):
+        if not _lease(Written(lambda: of_product[:1]), token):
             return []
         MailClaim.objects.bulk_create([MailClaim(token=token, leased_until=clock + conf.lease)])
     return _claimed(token)
@@ -136,7 +146,8 @@ def _claimed(token: uuid.UUID) -> list[OutgoingMail]:
     if bundles := {mail.bundle for mail in mails if mail.bundle}:
         with transaction.atomic():
             fellows = OutgoingMail.objects.filter(bundle__in=bundles, state=MailState.QUEUED)
-            _lease(fellows.select_for_update(skip_locked=True, of=("self",)).values("id"), token)
+            free = fellows.select_for_update(skip_locked=True, of=("self",)).values("id")
+            _lease(Written(lambda: free), token)
         known = [mail.id for mail in mails]
         fellows = OutgoingMail.objects.filter(lease_token=token, bundle__in=bundles).exclude(id__in=known)
         mails += _with_readers(fellows.select_related("subscription"))
@@ -154,9 +165,9 @@ def _with_readers(rows: QuerySet[OutgoingMail]) -> list[OutgoingMail]:
     return mails
 
 
-def _lease(due: Any, token: uuid.UUID) -> int:
+def _lease(due: Written, token: uuid.UUID, **values: Any) -> int:
     """The ids are chosen and marked in one statement; as an array on PostgreSQL, which may run a LIMITed IN more than once."""
-    inner, params = due.query.get_compiler(connection=connection).as_sql()
+    inner, params = due.filled(**values)
     array, rows = "= ANY(ARRAY(%s))", "IN (SELECT id FROM (%s) AS chosen)"
     chosen = (array if connection.vendor == "postgresql" else rows) % inner
     with connection.cursor() as cursor:
@@ -251,12 +262,18 @@ def abandon(token: uuid.UUID) -> None:
 
 def recover(clock: datetime | None = None) -> int:
     """This will settle the mails of processes that died, by how far they had come. Returns how many mails that was."""
-    over = MailClaim.objects.filter(leased_until__lte=clock or database_now())
-    if not over.exists():
+    clock = clock or database_now()
+    if not _ANY_OVER.rows(clock=clock):
         return 0
     with transaction.atomic():
-        over = over.select_for_update(skip_locked=True)
-        return sum(_recover(left) for left in over)
+        return sum(_recover(left) for left in _over(clock).select_for_update(skip_locked=True))
+
+
+def _over(clock: Moment) -> QuerySet[MailClaim]:
+    return MailClaim.objects.filter(leased_until__lte=clock)
+
+
+_ANY_OVER = Written(lambda: _over(moment("clock")).values("token")[:1])
 
 
 def _recover(left: MailClaim) -> int:

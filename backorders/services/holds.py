@@ -17,6 +17,7 @@ from django.utils import timezone
 from backorders.models import Hold, Restock, StockItem
 from backorders.models.subscriptions import SubscriptionQuerySet
 from backorders.models.waves import HoldQuerySet
+from backorders.queries.written import Written, moment
 from backorders.services.locks import locked_item, whole
 from backorders.services.rows import write_from
 from backorders.services.wake import wake
@@ -82,10 +83,10 @@ def _count(item_ids: Iterable[int], **also: Any) -> None:
 def end_holds(*, now: datetime | None = None) -> int:
     """This will free what was put aside for people who did not come in time, item by item. Returns how many holds."""
     now = now or timezone.now()
-    return sum(
-        _end_one(item_id, now)
-        for item_id in Hold.objects.over(now).order_by().values_list("item", flat=True).distinct()
-    )
+    return sum(_end_one(item_id, now) for (item_id,) in _ITEMS_WITH_ANY_OVER.rows(now=now))
+
+
+_ITEMS_WITH_ANY_OVER = Written(lambda: Hold.objects.over(moment("now")).order_by().values_list("item").distinct())
 
 
 def _end_one(item_id: int, now: datetime) -> int:

@@ -23,6 +23,7 @@ from backorders.queries.clock import database_now
 from backorders.queries.outbox import (
     in_hand,
 )
+from backorders.queries.written import Written, number
 from backorders.services.claims import FREE
 from backorders.services.rows import write_from
 from backorders.services.wake import wake
@@ -87,14 +88,21 @@ def bundle_mails(*, beside: int) -> int:
     Up to ``DIGEST_OF`` products share a mail, in the language they were asked for in. A mail that was tried before stays alone.
     ``beside``: a restock of which mails may wait; where no others do there is nothing to bundle.
     """
-    waiting = OutgoingMail.objects.filter(state=MailState.QUEUED, kind__in=OF_A_RETURN, attempts=0)
-    if not waiting.exclude(restock=beside).exists():
+    if not _ANY_BESIDE.rows(restock=beside):
         return 0  # a wave of a hundred thousand, of one thing
+    waiting = _waiting_to_tell()
     alike = ("subscription__email_key", "subscription__language", "kind")
     several = waiting.order_by().values(*alike).annotate(mails=Count("id")).filter(mails__gt=1)
     new = list(several.filter(mails__gt=Count("bundle")).values_list("subscription__email_key", flat=True))
     some = (new[start : start + _MOST] for start in range(0, len(new), _MOST))
     return sum(_bundle(waiting.filter(subscription__email_key__in=keys), alike) for keys in some)
+
+
+def _waiting_to_tell() -> QuerySet[OutgoingMail]:
+    return OutgoingMail.objects.filter(state=MailState.QUEUED, kind__in=OF_A_RETURN, attempts=0)
+
+
+_ANY_BESIDE = Written(lambda: _waiting_to_tell().exclude(restock=number("restock")).order_by().values("id")[:1])
 
 
 def bundle_moves(*, promise_ids: list[int]) -> int:

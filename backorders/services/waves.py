@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import transaction
 from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet
@@ -20,6 +21,7 @@ from backorders.models.subscriptions import SubscriptionQuerySet
 from backorders.queries.availability import availability_of_items
 from backorders.queries.quiet import all_awake_at
 from backorders.queries.waves import crowd_in, first_of, learned_lately, may_be_told, offer_for
+from backorders.queries.written import Moment, Written, moment
 from backorders.services.announce import announce
 from backorders.services.delivery import Delivered, drain, never
 from backorders.services.holds import end_holds, give_back, make_holds
@@ -95,7 +97,7 @@ def release_waves(*, now: datetime | None = None) -> list[Wave]:
     """
     now = now or timezone.now()
     end_holds(now=now)
-    due = list(_due(now).filter(_worth_a_look(now)).order_by("item_id").values_list("id", "item_id"))
+    due = _DUE.rows(now=now, recent=now - conf.wave_every)
     learned = learned_lately(now) if due else Learned()
     with one_hint_each():  # nothing leaves before the last of them is bundled
         found = (_release_one(restock_id, item_id, now, learned) for restock_id, item_id in due)
@@ -113,13 +115,6 @@ def _bundle(*, beside: int) -> None:
         log.exception("Mails to the same readers could not be bundled; each leaves alone.")
 
 
-def _due(now: datetime) -> QuerySet[Restock]:
-    """Open restocks for which somebody waits, and whose last wave is long enough ago. What is not counted needs no waves."""
-    waiting = Subscription.objects.waiting().filter(item=OuterRef("item_id"))
-    recent = Wave.objects.filter(restock=OuterRef("id"), released_at__gt=now - conf.wave_every)
-    return Restock.objects.filter(Q(units=None) | ~Exists(recent), Exists(waiting), closed_at=None)
-
-
 _NOBODY = timedelta(minutes=3)
 """Nobody who waits would pay the price, or take so few: what can change that says so, unless the shop changes a price without a word."""
 
@@ -127,10 +122,19 @@ _NOBODY_YET = timedelta(seconds=30)
 """Those who were told may still come: with each minute that they do not, there is more for others."""
 
 
-def _worth_a_look(now: datetime) -> Q:
-    """A moment further ahead than anybody waits was written by a clock that is."""
-    is_time = Q(look_again_at__lte=now) | Q(look_again_at__gt=now + _NOBODY)
-    return Q(look_again_at=None) | is_time
+def _due(now: Moment, recent: Moment) -> QuerySet[Any, Any]:
+    """Open restocks for which somebody waits, and whose last wave is not recent. What is not counted needs no waves.
+
+    A moment to look again that is further ahead than anybody waits was written by a clock that is.
+    """
+    waiting = Subscription.objects.waiting().filter(item=OuterRef("item_id"))
+    waves = Wave.objects.filter(restock=OuterRef("id"), released_at__gt=recent)
+    is_time = Q(look_again_at=None) | Q(look_again_at__lte=now) | Q(look_again_at__gt=now + _NOBODY)
+    due = Restock.objects.filter(is_time, Q(units=None) | ~Exists(waves), Exists(waiting), closed_at=None)
+    return due.order_by("item_id").values_list("id", "item_id")
+
+
+_DUE = Written(lambda: _due(moment("now"), moment("recent")))
 
 
 def _release_one(restock_id: int, item_id: int, now: datetime, learned: Learned) -> Wave | None:
@@ -155,8 +159,9 @@ def release_wave(*, restock_id: int, now: datetime | None = None) -> Wave | None
 @transaction.atomic
 def _release(restock_id: int, item_id: int, now: datetime, learned: Learned) -> Wave | None:
     item = locked_item(item_id)
-    restock = _due(now).annotate(released=Count("waves")).filter(id=restock_id).first()
-    if restock is None:  # closed meanwhile, or another worker was here
+    restocks = Restock.objects.annotate(released=Count("waves"), released_at=Max("waves__released_at"))
+    restock = restocks.filter(id=restock_id, closed_at=None).first()
+    if restock is None or _is_early(restock, now):  # closed meanwhile, or another worker was here
         return None
     units = _units(item, now)
     people = may_be_told(item, units, now)
@@ -178,6 +183,11 @@ def _release(restock_id: int, item_id: int, now: datetime, learned: Learned) -> 
     _write_mails(wave, item, now, kind=MailKind.HELD if span else MailKind.BACK_IN_STOCK)
     wake("deliver_due_mail")
     return wave
+
+
+def _is_early(restock: Any, now: datetime) -> bool:
+    is_recent = restock.released_at is not None and restock.released_at > now - conf.wave_every
+    return is_recent and restock.units is not None
 
 
 def _units(item: StockItem, now: datetime) -> Units:

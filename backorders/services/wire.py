@@ -64,15 +64,15 @@ _COMPAT, _MODERN = _Compat(linesep="\r\n"), _Modern(linesep="\r\n")
 
 def serialised(message: EmailMultiAlternatives) -> bytes:
     """As Django's SMTP backend hands it to ``smtplib``, byte for byte but for the boundaries, and in half the time."""
-    if django.VERSION >= (6, 0):
-        whole = message.message(policy=_MODERN)
-    else:
-        whole = message.message()  # type: ignore[call-arg]
-        whole.policy = _COMPAT
+    is_modern = django.VERSION >= (6, 0)
+    whole: Any = message.message(policy=_MODERN) if is_modern else message.message()
     for part in whole.walk():
         if part.is_multipart():
             part.set_boundary(f"=={uuid4().hex}==")  # else it is searched for in all of the text
-    return bytes(whole.as_bytes() if django.VERSION >= (6, 0) else whole.as_bytes(linesep="\r\n"))
+    if is_modern:
+        return bytes(whole.as_bytes())
+    whole.policy = _COMPAT
+    return bytes(whole.as_bytes(linesep="\r\n"))
 
 
 _DOT = re.compile(rb"^\.", re.MULTILINE)

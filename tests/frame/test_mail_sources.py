@@ -1,5 +1,7 @@
 """The HTML mails are compiled from MJML; what is committed is what the sources say."""
 
+import re
+
 import pytest
 
 from backorders.domain.outbox import MailKind
@@ -36,9 +38,20 @@ def test_components_become_rows_in_the_looks_of_the_frame_and_what_stands_betwee
     sources("one", "{% if a > 1 %}\n<mj-text>A &amp; <b>b</b><br/>c</mj-text>\n{% endif %}\n{{ c|yesno:'x,y' }}\n")
     html = compiled("one")
 
-    assert html.startswith("{# Compiled from one.mjml by `python3 dev.py mails`. #}{% if a > 1 %}\n<tr>\n<td ")
-    assert html.endswith(">A &amp; <b>b</b><br>c</div>\n</td>\n</tr>\n{% endif %}\n{{ c|yesno:'x,y' }}\n")
+    assert html.startswith("{# Compiled from one.mjml by `python3 dev.py mails`. #}{% if a > 1 %} <tr><td ")
+    assert html.endswith(">A &amp; <b>b</b><br>c</div></td></tr> {% endif %} {{ c|yesno:'x,y' }}\n")
     assert "color:#123456;" in html and "above" not in html and "below" not in html
+
+
+def test_the_lines_are_few_and_none_is_long(sources):
+    """Each line costs every mail, and one of 998 octets would have it encoded."""
+    sources("one", "\n".join(f"<mj-text>\nsentence {number}\n</mj-text>" for number in range(40)))
+    lines = compiled("one").splitlines()
+    rows = "".join(lines)
+
+    assert max(map(len, lines)) <= 500
+    assert len(lines) < len(rows) / 250
+    assert [int(number) for number in re.findall(r"sentence (\d+)", rows)] == list(range(40))
 
 
 def test_a_source_that_is_no_mjml_is_refused(sources):

@@ -8,6 +8,7 @@ from django.db import OperationalError, connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from backorders.conf import conf
 from backorders.domain.outbox import MailState
 from backorders.models import MailClaim, OutgoingMail, Subscription
 from backorders.services import claims
@@ -150,7 +151,11 @@ def test_marks_carry_the_databases_time_and_the_providers_name(now):
     assert (first.state, first.provider_id, first.attempts) == (MailState.SENT, "", 1)
     assert (second.state, second.provider_id, second.lease_token) == (MailState.SENT, "re_1", None)
     assert abs(timezone.now() - first.sent_at) < dt.timedelta(seconds=5)
-    assert dt.timedelta(seconds=100) < held.leased_until - timezone.now() <= dt.timedelta(seconds=121)
+    assert (
+        conf.lease - dt.timedelta(seconds=20)
+        < held.leased_until - timezone.now()
+        <= conf.lease + dt.timedelta(seconds=1)
+    )
 
 
 @pytest.mark.django_db

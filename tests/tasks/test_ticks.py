@@ -13,6 +13,7 @@ from backorders.services.wake import wake
 from backorders.tasks import deliver_due_mail, release_waves
 from tests.mailserver import mail_server
 from tests.services.test_outbox import queue_wave
+from tests.services.test_waves import a_crowd
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -55,8 +56,8 @@ def server():
 @pytest.fixture
 def backlog(server, queue, now):
     """More than hints and a few tasks get through."""
-    server.seconds_a_mail = 0.02
-    rows = queue_wave(400, now=now)
+    server.seconds_a_mail = 0.03
+    rows = queue_wave(700, now=now)
     queue.take_all()
     return rows
 
@@ -70,6 +71,16 @@ def test_of_six_hints_two_tasks_are_left_that_go_on(backlog, queue):
         deliver_due_mail()
 
     assert len(mail_tasks(queue.take_all())) == 2
+
+
+def test_whoever_has_released_a_wave_sends_it_before_others_are_woken(server, queue, now, monkeypatch):
+    """They would claim mails at the same moment, and the first one would leave later."""
+    a_crowd(3, units=9, now=now)
+    woken = []
+    monkeypatch.setattr("backorders.services.wake._send", lambda task, ids: woken.append((task, len(server.accepted))))
+    release_waves()
+
+    assert woken == [("deliver_due_mail", 3)]
 
 
 def test_a_hint_in_a_backlog_is_a_matter_of_a_moment(backlog, queue, server, now):
@@ -92,7 +103,7 @@ def test_tasks_follow_each_other_until_all_is_sent_and_never_more_than_two(backl
         for told in messages:
             deliver_due_mail(**told)
 
-    assert len(server.accepted) == 400
+    assert len(server.accepted) == 700
     assert max(most) <= 2
     assert not MailTick.objects.exclude(kept_until=None).exists()
 
