@@ -82,7 +82,7 @@ class SuppressedAddressAdmin(Page):
 
     item_paths = ()
     form = SuppressForm
-    list_display = ["email_key", "reason", "suppressed_at"]
+    list_display = ["email_key", "reason", "lets_orders_through", "suppressed_at"]
     search_fields = ["email_key"]
     searched_columns = ("email_key", "reason")
     ordering = ["-suppressed_at"]

@@ -97,6 +97,8 @@ PRIORITY = {
 }
 
 OF_A_RETURN = (MailKind.BACK_IN_STOCK, MailKind.HELD)
+ASKED_FOR = (*OF_A_RETURN, MailKind.REQUEST_ENDED)
+"""What nobody gets any more who has unsubscribed; a confirmation asks, and is no such mail."""
 """Mails of a wave: whoever gets one was told."""
 
 OF_AN_ORDER = (

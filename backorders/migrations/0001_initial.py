@@ -108,6 +108,7 @@ class Migration(migrations.Migration):
                 ('email_key', models.CharField(default='', max_length=254, verbose_name='address')),
                 ('email_hash', models.CharField(editable=False, max_length=64, unique=True)),
                 ('reason', models.CharField(blank=True, default='', max_length=60, verbose_name='reason')),
+                ('lets_orders_through', models.BooleanField(default=False, verbose_name='mails about orders still leave')),
                 ('suppressed_at', models.DateTimeField(verbose_name='since')),
             ],
             options={

@@ -1,4 +1,4 @@
-"""Who must never be mailed, and the keyed hash by which we know an address without keeping it."""
+"""Who must not be mailed, and the keyed hash by which we know an address without keeping it."""
 
 from __future__ import annotations
 
@@ -32,16 +32,19 @@ class SuppressedQuerySet(models.QuerySet["SuppressedAddress"]):
     def of(self, email_keys: Iterable[str]) -> SuppressedQuerySet:
         return self.filter(email_hash__in=[each for key in email_keys for each in address_hashes(key)])
 
-    def among(self, email_keys: Iterable[str]) -> frozenset[str]:
-        """Those of some addresses that must not be mailed (one query)."""
+    def among(self, email_keys: Iterable[str]) -> dict[str, bool]:
+        """Those of some addresses that are suppressed, and whether mails about their orders still leave (one query)."""
         secrets = _secrets()
         named = {hash_of(key, secret=secret): key for key in set(email_keys) for secret in secrets}
-        found = self.filter(email_hash__in=list(named)).values_list("email_hash", flat=True)
-        return frozenset(named[each] for each in found)
+        rows = self.filter(email_hash__in=list(named)).order_by(
+            "-lets_orders_through"
+        )  # of two rows the stricter one counts
+        return {named[each]: lets for each, lets in rows.values_list("email_hash", "lets_orders_through")}
 
 
 class SuppressedAddress(models.Model):
-    """An address that bounced or complained. Never mailed again until staff remove the row.
+    """An address that bounced or complained: never mailed again until staff remove the row. Or one that has unsubscribed at the
+    provider: it gets nothing that was asked for before, until its owner asks anew and confirms that; its orders are another matter.
 
     Looked up by its hash. ``email_key`` is for staff; it is empty once the person was forgotten.
     """
@@ -49,6 +52,7 @@ class SuppressedAddress(models.Model):
     email_key = models.CharField(_("address"), max_length=254, default="")
     email_hash = models.CharField(max_length=64, unique=True, editable=False)
     reason = models.CharField(_("reason"), max_length=60, blank=True, default="")
+    lets_orders_through = models.BooleanField(_("mails about orders still leave"), default=False)
     suppressed_at = models.DateTimeField(_("since"))
 
     objects = SuppressedQuerySet.as_manager()

@@ -26,7 +26,7 @@ from backorders.conf import conf
 from backorders.domain.allocation import Fill
 from backorders.domain.availability import Availability
 from backorders.domain.headers import one_line
-from backorders.domain.outbox import OF_A_RETURN, MailKind, MailState
+from backorders.domain.outbox import ASKED_FOR, OF_A_RETURN, MailKind, MailState
 from backorders.domain.tokens import Purpose
 from backorders.domain.windows import Promise as PromisedWindow
 from backorders.domain.windows import Window, honest, zone_named
@@ -131,7 +131,8 @@ class Words:
 class Facts:
     """What many mails need to know, read in bulk just before they leave."""
 
-    suppressed: frozenset[str]
+    suppressed: Mapping[str, bool]
+    """Addresses, and whether mails about their orders still leave."""
     unconfirmed: frozenset[str]
     availability: dict[int, Availability]
     words: Words
@@ -318,7 +319,8 @@ def is_ours(kind: MailKind) -> bool:
 def verdict_on(mail: OutgoingMail, facts: Facts) -> Verdict:
     """This will say whether a mail is still true at this moment."""
     recipient = recipient_of(mail)
-    if recipient.email_key in facts.suppressed:
+    lets_orders_through = facts.suppressed.get(recipient.email_key)
+    if lets_orders_through is False or (lets_orders_through and mail.kind in ASKED_FOR):
         return Verdict(False, MailState.SUPPRESSED, gettext_noop("the address is suppressed"))
     if recipient.item_id not in facts.described:
         return Verdict(False, MailState.CANCELLED, gettext_noop("the product is gone"))

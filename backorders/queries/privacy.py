@@ -74,7 +74,15 @@ def held_about(person: Person) -> dict[str, Any]:
         "requests": [_request(row, titles) for row in requests],
         "backorders": [_backorder(row, titles) for row in lines],
         "mails": [_mail(row) for row in mails],
-        "suppressed": [{"because": row.reason, "since": _iso(row.suppressed_at)} for row in person.suppressed],
+        "suppressed": [_suppressed(row) for row in person.suppressed],
+    }
+
+
+def _suppressed(row: SuppressedAddress) -> dict[str, Any]:
+    return {
+        "because": row.reason,
+        "since": _iso(row.suppressed_at),
+        "mails_about_orders": row.lets_orders_through,
     }
 
 

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from backorders.domain.feedback import Feedback, Mark, Told
 from backorders.domain.outbox import MailState
-from backorders.models import Backorder, MailFeedback, OutgoingMail, Subscription, SuppressedAddress
+from backorders.models import Backorder, MailFeedback, OutgoingMail, Subscription
 from backorders.models.suppression import address_hash, address_hashes
 from backorders.queries.clock import database_now
 from backorders.queries.outbox import in_hand, recipient_of
@@ -48,8 +48,8 @@ class Heard(StrEnum):
 def take_feedback(*, feedback: Feedback, now: datetime | None = None) -> Heard:
     """This will note what a provider told of a mail, however often and in whatever order it tells it.
 
-    A lasting bounce and a complaint suppress the address, leaving by the provider's link closes the requests made before;
-    whatever proves that a mail left settles one whose fate nobody knew. Only mails we sent count, and only to their own
+    A lasting bounce and a complaint suppress the address; leaving by the provider's link closes the requests made before, and
+    suppresses it for all mails but those about orders, unless its owner has asked anew since. Whatever proves that a mail left settles one whose fate nobody knew. Only mails we sent count, and only to their own
     recipient: what is said of anybody else changes nothing.
     """
     return take_all(feedback=[feedback], now=now)[0]
@@ -230,11 +230,11 @@ def _take_lasting(mail_id: int, feedback: Feedback, now: datetime) -> Heard:
     about: dict[str, Any] = {"happened_at": feedback.happened_at, "heard_at": now, "note": feedback.note}
     MailFeedback.objects.update_or_create(mail=mail, told=told, defaults=about)
     recipient = recipient_of(mail)
-    if told is not Told.UNSUBSCRIBED:
-        _suppress(recipient, feedback, now)
     asked = Subscription.objects.filter(email_key=recipient.email_key, item__in=item_ids)
-    if told is Told.UNSUBSCRIBED:
-        asked = asked.filter(placed_at__lte=happened_at)
+    anew = asked.filter(placed_at__gt=happened_at) if told is Told.UNSUBSCRIBED else asked.none()
+    asked = asked.exclude(id__in=anew)
+    if not anew.live().exclude(state=Subscription.State.PENDING).exists():
+        _suppress(recipient, feedback, now)
     because = Subscription.Closed.UNDELIVERABLE if told is Told.BOUNCED else Subscription.Closed.LEFT
     close_requests(requests=asked, because=because, now=now)
     _has_left(mail, feedback, now)
@@ -251,14 +251,17 @@ def _lock_recipient(mail_id: int) -> tuple[OutgoingMail, list[int]]:
 
 
 def _suppress(recipient: Subscription | Backorder, feedback: Feedback, now: datetime) -> None:
-    """Of who was forgotten only the hash is kept: enough to keep quiet, too little to write."""
-    reason = "bounce" if feedback.told is Told.BOUNCED else "complaint"
-    if recipient.email:
-        suppress(email_key=recipient.email_key, reason=reason, now=now)
-    elif feedback.email_key:
-        SuppressedAddress.objects.get_or_create(
-            email_hash=address_hash(feedback.email_key), defaults={"reason": reason, "suppressed_at": now}
+    if key := recipient.email_key if recipient.email else feedback.email_key:
+        suppress(
+            email_key=key,
+            reason=_REASONS[feedback.told],
+            now=now,
+            is_named=bool(recipient.email),
+            lets_orders_through=feedback.told is Told.UNSUBSCRIBED,
         )
+
+
+_REASONS = {Told.BOUNCED: "bounce", Told.COMPLAINED: "complaint", Told.UNSUBSCRIBED: "unsubscribed"}
 
 
 def _has_left(mail: OutgoingMail, feedback: Feedback, now: datetime) -> bool:

@@ -140,10 +140,19 @@ def _leaders(mails: Iterable[tuple[Any, ...]]) -> dict[int, list[int]]:
     return {part[0]: part for part in parts if len(part) > 1}
 
 
-def suppress(*, email_key: str, reason: str, now: datetime) -> None:
-    """This will make sure that an address is never mailed again."""
-    about = {"email_key": email_key, "reason": reason, "suppressed_at": now}
-    SuppressedAddress.objects.get_or_create(email_hash=address_hash(email_key), defaults=about)
+def suppress(
+    *, email_key: str, reason: str, now: datetime, is_named: bool = True, lets_orders_through: bool = False
+) -> None:
+    """This will make sure that an address is never mailed again, or only about its orders. What is stricter already stays.
+
+    ``is_named``: whether staff may read the address; of who was forgotten only the hash is kept: enough to keep quiet, too
+    little to write.
+    """
+    about = {"reason": reason, "suppressed_at": now, "lets_orders_through": lets_orders_through}
+    defaults = {**about, "email_key": email_key if is_named else ""}
+    row, is_new = SuppressedAddress.objects.get_or_create(email_hash=address_hash(email_key), defaults=defaults)
+    if not is_new and not lets_orders_through:
+        SuppressedAddress.objects.filter(id=row.id, lets_orders_through=True).update(**about)
 
 
 def send_again(*, mail_ids: list[int]) -> int:

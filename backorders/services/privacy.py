@@ -113,7 +113,7 @@ def _kept(lines: QuerySet[Backorder], *, is_suppressed: bool) -> Iterator[Kept]:
         why = "A mail about them is being sent at this moment. Forget the customer again in a few minutes."
         yield Kept(what="backorders whose mail is on its way", why=why, references=references)
     if is_suppressed:
-        why = "The address bounced or complained and must never be mailed again. Only a keyed hash of it stays."
+        why = "The address bounced, complained or unsubscribed, and that has to be kept to. Only a keyed hash of it stays."
         yield Kept(what="a suppressed address", why=why)
 
 

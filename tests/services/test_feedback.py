@@ -3,6 +3,7 @@
 import datetime as dt
 import json
 import random
+import re
 import uuid
 
 import pytest
@@ -13,15 +14,19 @@ from django.urls import reverse
 from django.utils import timezone
 
 from backorders.domain.feedback import Feedback, Told
-from backorders.domain.outbox import MailState
+from backorders.domain.outbox import MailKind, MailState
 from backorders.mail_receivers import feedback_in
 from backorders.models import MailClaim, MailFeedback, OutgoingMail, Subscription, SuppressedAddress
+from backorders.services.backorders import place_backorder
 from backorders.services.delivery import drain
 from backorders.services.feedback import KEEP_UNMATCHED, hear_again, take_all
+from backorders.services.outbox import queue_mail
 from backorders.services.privacy import forget_customer
 from backorders.services.stock import sweep_stock
+from backorders.services.subscriptions import confirm, subscribe
+from backorders.services.terms import set_selling_policy
 from backorders.services.waves import release_waves
-from tests.factories import ProductFactory, waiting_for
+from tests.factories import CustomerFactory, ProductFactory, waiting_for
 from tests.hosts.models import Product
 from tests.mailprovider import ANYMAIL, KNOWN, bounce, left, mailgun_says, post, postmark, postmark_says
 
@@ -102,6 +107,61 @@ def test_leaving_by_the_providers_link_ends_what_was_asked_before_and_nothing_la
         post("postmark", left(named(row), email=row.email))
 
     assert (suppressed(), closed(row, before, after)) == ([], ["left", "left", ""])
+
+
+def test_whoever_has_left_by_the_providers_link_gets_nothing_but_mails_about_orders(now, worker):
+    [row] = tell(1, now)
+    cup = ProductFactory(stock=0)
+    set_selling_policy(product=cup, policy="backorder")
+    [late] = waiting_for(cup, 1, email=row.email, placed_at=now)
+    post("postmark", left(named(row), email=row.email))
+    Subscription.objects.filter(id=late.id).update(state="told", closed_because="", restock=None)
+    queue_mail(kind=MailKind.REQUEST_ENDED, now=now, subscription=late)  # whatever may still come of it
+    django_mail.outbox.clear()
+    place_backorder(product=cup, quantity=1, reference="A-1", email=row.email, now=now)
+    worker(now)
+
+    assert suppressed() == [(row.email, "unsubscribed")]
+    assert [mail.subject for mail in django_mail.outbox] == [f"On backorder for you: {cup.name}"]
+    assert OutgoingMail.objects.get(subscription=late).state == MailState.SUPPRESSED
+
+
+def test_whoever_asks_anew_after_that_and_confirms_it_is_told_again(now, worker):
+    [row] = tell(1, now)
+    post("postmark", left(named(row), email=row.email))
+    cup = ProductFactory(stock=0)
+    django_mail.outbox.clear()
+    subscribe(product=cup, email=row.email, now=now)
+    worker(now)
+    [link] = re.findall(r"/backorders/confirm/([\w-]+)/", django_mail.outbox.pop().body)
+    still_silent = suppressed()
+    confirm(token=link, now=now)
+    Product.objects.filter(pk=cup.pk).update(stock=5)
+    worker(now)
+
+    assert (still_silent, suppressed()) == ([(row.email, "unsubscribed")], [])
+    assert [mail.to for mail in django_mail.outbox] == [[row.email]]
+
+
+def test_a_customer_who_is_signed_in_asks_anew_without_a_mail(now):
+    [row] = tell(1, now)
+    post("postmark", left(named(row), email=row.email))
+    subscribe(product=ProductFactory(stock=0), customer=CustomerFactory(email=row.email), now=now)
+
+    assert suppressed() == []
+    assert Subscription.objects.filter(email_key=row.email, state="waiting").count() == 1
+
+
+@pytest.mark.parametrize("order", [["left", "bounced"], ["bounced", "left"]])
+def test_a_bounce_silences_whoever_has_unsubscribed_altogether_and_leaving_later_lifts_nothing(now, order):
+    [row] = tell(1, now)
+    events = {"left": left(named(row), email=row.email), "bounced": bounce(named(row), email=row.email)}
+    for name in order:
+        post("postmark", events[name])
+
+    assert SuppressedAddress.objects.values_list("reason", "lets_orders_through").get() == ("bounce", False)
+    subscribe(product=ProductFactory(stock=0), email=row.email, now=now)
+    assert not Subscription.objects.filter(state="pending").exists()
 
 
 def test_whoever_leaves_asks_anew_and_leaves_again_by_the_same_mail_is_heard(now):
@@ -265,7 +325,8 @@ def test_a_shuffled_and_doubled_day_ends_as_an_orderly_one(now):
     random.Random(7).shuffle(events)
     assert {post("postmark", event).status_code for event in events} == {200}
 
-    expected = sorted((row.email, fate[row.id]) for row in rows if fate[row.id] in ("bounce", "complaint"))
+    reasons = {"bounce": "bounce", "complaint": "complaint", "leave": "unsubscribed"}
+    expected = sorted((row.email, reasons[fate[row.id]]) for row in rows if fate[row.id] in reasons)
     assert suppressed() == expected
     because = {"bounce": "undeliverable", "complaint": "left", "leave": "left", "nothing": ""}
     assert closed(*rows) == [because[fate[row.id]] for row in rows]
@@ -490,4 +551,14 @@ def test_a_complaint_of_somebody_who_was_forgotten_keeps_them_quiet_and_nameless
     post("mailgun", mailgun_says("complained", message_id=ours, email=row.email))
 
     assert suppressed() == [("", "complaint")]
-    assert SuppressedAddress.objects.among([row.email]) == {row.email}
+    assert SuppressedAddress.objects.among([row.email]) == {row.email: False}
+
+
+def test_somebody_who_was_forgotten_may_still_unsubscribe(now):
+    [row] = tell(1, now)
+    ours = django_mail.outbox[-1].extra_headers["Message-ID"]
+    forget_customer(email=row.email, now=now)
+    post("mailgun", mailgun_says("unsubscribed", message_id=ours, email=row.email))
+
+    assert suppressed() == [("", "unsubscribed")]
+    assert SuppressedAddress.objects.among([row.email]) == {row.email: True}
