@@ -22,7 +22,8 @@ from django.test import override_settings
 from django.utils import timezone
 
 from backorders.models import OutgoingMail
-from backorders.queries.outbox import WholeLines, facts_for, message_for
+from backorders.queries.facts import facts_for
+from backorders.queries.messages import WholeLines, message_for
 from backorders.services.delivery import drain
 from backorders.services.mailer import Mailer
 from backorders.services.press import Press

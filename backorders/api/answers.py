@@ -9,7 +9,7 @@ from backorders.domain.availability import Availability, State
 from backorders.domain.windows import Window
 from backorders.models import Subscription
 from backorders.queries.alternatives import Substitute
-from backorders.queries.outbox import absolute
+from backorders.queries.site import absolute
 from backorders.queries.subscriptions import Standing
 from backorders.shop import sellables
 from backorders.storefront.forms import plain_price

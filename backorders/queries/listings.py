@@ -26,7 +26,7 @@ from backorders.domain.listings import (
     statement_of,
 )
 from backorders.queries.availability import answers_to, shop_today
-from backorders.queries.outbox import absolute
+from backorders.queries.site import absolute
 from backorders.shop import Adapter, Described, Sellable, sellables
 from backorders.shop.adapters import OURS, is_attribute
 

@@ -17,18 +17,10 @@ from backorders.domain.addresses import masked
 from backorders.domain.headers import one_line
 from backorders.domain.outbox import MailKind, MailState
 from backorders.models import Hold, OutgoingMail
-from backorders.queries.outbox import (
-    DOORS,
-    Facts,
-    Tokens,
-    Verdict,
-    WholeLines,
-    facts_for,
-    item_of,
-    message_for,
-    recipient_of,
-    verdict_on,
-)
+from backorders.queries.facts import Facts, facts_for
+from backorders.queries.messages import DOORS, Tokens, WholeLines, message_for
+from backorders.queries.outbox import item_of, recipient_of
+from backorders.queries.verdicts import Verdict, verdict_on
 
 NO_DOOR = "preview"
 """Stands where a secret would. No secret has this shape, so the page it leads to knows nobody."""

@@ -31,7 +31,7 @@ from backorders.domain.waves import (
 from backorders.models import OutgoingMail, Restock, StockEvent, StockItem, Subscription, Wave
 from backorders.models.subscriptions import SubscriptionQuerySet
 from backorders.queries.stock import price_of
-from backorders.queries.written import Moment, Written, moment, number
+from backorders.queries.written import Moment, Written, blank_moment, blank_number
 
 _MOST = 2000
 """How many past waves are learned from; the newest count."""
@@ -166,7 +166,7 @@ def _any_near(since: Moment, item: Any, restock: Any) -> QuerySet[Any, Any]:
     return Wave.objects.filter(is_near, restock__item=item).order_by().values_list("id")[:1]
 
 
-_ANY_NEAR = Written(lambda: _any_near(moment("since"), number("item"), number("restock")))
+_ANY_NEAR = Written(lambda: _any_near(blank_moment("since"), blank_number("item"), blank_number("restock")))
 
 
 def _told(wave: dict[str, Any], now: datetime) -> Told:
@@ -193,7 +193,7 @@ def _gone(item: Any, since: Moment) -> QuerySet[Any, Any]:
     return events.order_by().values("item").annotate(units=Sum("quantity")).values_list("units")
 
 
-_GONE = Written(lambda: _gone(number("item"), moment("since")))
+_GONE = Written(lambda: _gone(blank_number("item"), blank_moment("since")))
 
 
 def learned_shop(now: datetime) -> Learned:

@@ -33,11 +33,11 @@ class Blank(Value):
         return self.output_field.get_db_prep_value(value + self.shift if self.shift else value, connection)
 
 
-def moment(name: str) -> Blank:
+def blank_moment(name: str) -> Blank:
     return Blank(name, DateTimeField())
 
 
-def number(name: str) -> Blank:
+def blank_number(name: str) -> Blank:
     return Blank(name, IntegerField())
 
 

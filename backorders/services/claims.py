@@ -33,7 +33,7 @@ from backorders.models import MailClaim, OutgoingMail, StockItem
 from backorders.models.outbox import ORDINARY, PLACE, SUSPECT
 from backorders.queries.clock import database_now
 from backorders.queries.outbox import is_due
-from backorders.queries.written import Moment, Written, moment
+from backorders.queries.written import Moment, Written, blank_moment
 from backorders.services.announce import announce
 from backorders.services.locks import locked_items
 from backorders.signals import mail_sent
@@ -88,7 +88,7 @@ def claim(limit: int, *, rooms: Mapping[int, int] | None = None) -> list[Outgoin
 
 @lru_cache(maxsize=100)
 def _most_urgent(limit: int) -> Written:
-    return Written(lambda: _due(moment("clock"))[:limit])
+    return Written(lambda: _due(blank_moment("clock"))[:limit])
 
 
 def _waiting(clock: Moment, *, lane: int) -> QuerySet[OutgoingMail]:
@@ -273,7 +273,7 @@ def _over(clock: Moment) -> QuerySet[MailClaim]:
     return MailClaim.objects.filter(leased_until__lte=clock)
 
 
-_ANY_OVER = Written(lambda: _over(moment("clock")).values("token")[:1])
+_ANY_OVER = Written(lambda: _over(blank_moment("clock")).values("token")[:1])
 
 
 def _recover(left: MailClaim) -> int:

@@ -4,54 +4,38 @@ from __future__ import annotations
 
 import itertools
 import logging
-import random
 import time
 import uuid
-from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
 
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, connection
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
 from backorders.conf import conf
 from backorders.domain.outbox import (
     CLAIM,
-    OF_A_RETURN,
-    REFUSALS,
     SHOP_RESTS,
-    SHUTS,
     STRIDE,
     MailKind,
     MailState,
     Outcome,
     as_many_as_leave,
-    pause_before,
 )
 from backorders.domain.tokens import Purpose, digest_of, new_token
-from backorders.models import Hold, OutgoingMail, StockItem, Subscription, SubscriptionToken
+from backorders.models import OutgoingMail, SubscriptionToken
 from backorders.models.outbox import ALL, SUSPECT
 from backorders.queries.clock import database_now
-from backorders.queries.outbox import (
-    DOORS,
-    Facts,
-    Tokens,
-    Verdict,
-    facts_for,
-    is_due,
-    item_of,
-    message_for,
-    read_product,
-    recipient_of,
-    verdict_on,
-)
-from backorders.queries.quiet import awake_at
+from backorders.queries.facts import Facts
+from backorders.queries.messages import DOORS, Tokens, message_for
+from backorders.queries.outbox import is_due, recipient_of
+from backorders.queries.verdicts import Verdict, verdict_on
 from backorders.services.announce import announce
 from backorders.services.answers import Answer, note_of
+from backorders.services.batches import Batch, with_facts
 from backorders.services.claims import (
-    FREE,
     Letter,
     abandon,
     begin,
@@ -63,17 +47,14 @@ from backorders.services.claims import (
     letters_of,
     put_back,
     put_off,
-    read_again,
     step,
 )
+from backorders.services.endings import end_mail, settle
 from backorders.services.gate import Gate, domains_with_a_pace, give_back, lane_of, lanes_that_wait, open_gate, take
-from backorders.services.holds import end_holds_of
-from backorders.services.locks import locked_item
 from backorders.services.mailer import Mailer, Message
-from backorders.services.outbox import suppress
 from backorders.services.press import Press
 from backorders.services.rows import write_values
-from backorders.signals import mail_failed, mail_sent
+from backorders.signals import mail_sent
 
 log = logging.getLogger(__name__)
 
@@ -202,7 +183,7 @@ def _deliver_claim(mails: list[OutgoingMail], way: Way, done: Delivered, is_over
         if left and left[0].lane != SUSPECT:  # whoever may kill its reader is read before it joins any others
             here = _within(_room_before(way), letters_of(left), way, done)
             left = [mail for letter in here for mail in letter.mails]
-        for batch in _with_facts(left, way.token) if left else ():
+        for batch in with_facts(left, way.token) if left else ():
             _deliver(batch, way, done, is_over)
         put_back(way.token)
     except Exception:
@@ -224,76 +205,6 @@ def _save_what_is_known(way: Way) -> None:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """Claimed mails and what they need to know; ``facts`` is ``None`` when it could not be read."""
-
-    mails: list[OutgoingMail]
-    facts: Facts | None
-    trouble: str = ""
-    is_no_mails_fault: bool = False
-    """The shop could be read about no product at all."""
-
-
-def _with_facts(mails: list[OutgoingMail], token: uuid.UUID) -> Iterator[Batch]:
-    """Read in bulk; when one product breaks the reading, product by product, so that it costs its own mails only."""
-    try:
-        yield Batch(mails, facts_for(mails, timezone.now()))
-        return
-    except Exception:
-        log.exception("A batch of mails could not be prepared; each product is tried alone.")
-    by_kind: dict[int, dict[int, list[OutgoingMail]]] = {}
-    for mail in mails:
-        item = item_of(mail)
-        by_kind.setdefault(item.content_type_id, {}).setdefault(item.id, []).append(mail)
-    for kind_id, by_item in by_kind.items():
-        yield from _product_by_product(kind_id, by_item, token)
-
-
-_ASKED_IN_VAIN = 3
-"""After so many products about which a shop did not answer, and none about which it did, it is asked whether it answers at all."""
-
-
-def _product_by_product(kind_id: int, by_item: dict[int, list[OutgoingMail]], token: uuid.UUID) -> Iterator[Batch]:
-    """Those that cannot be read come last, when it is known whether that is their own fault."""
-    failed: list[Batch] = []
-    is_up: bool | None = None
-    for mails in by_item.values():
-        if is_up is None and len(failed) == _ASKED_IN_VAIN:
-            is_up = _answers(kind_id, besides=by_item)
-        if is_up is False:
-            failed.append(Batch(mails, None, failed[0].trouble))
-            continue
-        read_again(token)
-        try:
-            facts = facts_for(mails, timezone.now())
-        except Exception as trouble:
-            failed.append(Batch(mails, None, note_of(trouble)))
-        else:
-            is_up = True
-            yield Batch(mails, facts)
-    if failed and is_up is None:
-        is_up = _answers(kind_id, besides=by_item)
-    if failed and not is_up:
-        count = sum(len(batch.mails) for batch in failed)
-        log.error("The shop could not be read; %d mails wait for it: %s", count, failed[0].trouble)
-    yield from (replace(batch, is_no_mails_fault=not is_up) for batch in failed)
-
-
-def _answers(kind_id: int, *, besides: Collection[int]) -> bool:
-    """Does the shop answer about any other product of this kind?"""
-    others = StockItem.objects.filter(content_type=kind_id).exclude(id__in=besides).order_by("-id")
-    return any(_is_readable(item) for item in others[:_ASKED_IN_VAIN])
-
-
-def _is_readable(item: StockItem) -> bool:
-    try:
-        read_product(item, timezone.now())
-    except Exception:
-        return False
-    return True
-
-
 def _deliver(batch: Batch, way: Way, done: Delivered, is_over: Callable[[], bool]) -> None:
     facts = batch.facts
     if facts is None and batch.is_no_mails_fault:
@@ -302,7 +213,7 @@ def _deliver(batch: Batch, way: Way, done: Delivered, is_over: Callable[[], bool
     if facts is None:
         for letter in begin(way.token, letters_of(batch.mails)):
             for mail in letter.mails:
-                done.add(_settle(mail, Answer(Outcome.TRY_LATER, batch.trouble)))
+                done.add(settle(mail, Answer(Outcome.TRY_LATER, batch.trouble)))
         return
     mails = [mail for mail in batch.mails if _stays(mail, verdict_on(mail, facts), done)]
     left = _within(_taken_of, letters_of(mails), way, done)
@@ -351,7 +262,7 @@ def _deliver_stride(
                 done.add(MailState.SENT, len(letter.mails))
             else:
                 for mail in letter.mails:
-                    done.add(_settle(mail, answer, pause=pause))
+                    done.add(settle(mail, answer, pause=pause))
     _finish(way)
 
 
@@ -438,17 +349,11 @@ def _is_any_due() -> bool:
     return OutgoingMail.objects.filter(is_due(database_now())).exists()
 
 
-def _mine(mails: list[OutgoingMail], *states: MailState) -> Any:
-    """The rows, as long as they are still leased to us."""
-    ids = [mail.id for mail in mails]
-    return OutgoingMail.objects.filter(id__in=ids, lease_token=mails[0].lease_token, state__in=states)
-
-
 def _is_given_up(mail: OutgoingMail, done: Delivered) -> bool:
     """Asked before anything is read for it, which may be what kills its worker."""
     if mail.attempts < conf.max_attempts:
         return False
-    _end(mail, MailState.DEAD, mail.note or gettext_noop("too many attempts"))
+    end_mail(mail, MailState.DEAD, mail.note or gettext_noop("too many attempts"))
     done.add(MailState.DEAD)
     return True
 
@@ -456,7 +361,7 @@ def _is_given_up(mail: OutgoingMail, done: Delivered) -> bool:
 def _stays(mail: OutgoingMail, verdict: Verdict, done: Delivered) -> bool:
     if verdict.is_true:
         return True
-    _end(mail, verdict.end, verdict.because)
+    end_mail(mail, verdict.end, verdict.because)
     done.add(verdict.end)
     return False
 
@@ -525,68 +430,3 @@ def _written(letter: Letter, texts: Texts, way: Way) -> Message:
         return way.run.press.write(head, texts.facts, tokens, in_bytes=way.run.mailer.takes_bytes())
     fellows = [(mail, texts.tokens.get(mail.id, {})) for mail in others]
     return message_for(head, texts.facts, tokens=tokens, fellows=fellows)
-
-
-def _settle(mail: OutgoingMail, answer: Answer, *, pause: timedelta = timedelta(0)) -> str:
-    """A mail that was not accepted. ``pause``: how long all mail waits after this answer."""
-    if answer.outcome in SHUTS:  # charged nothing; but another mail is tried first, in case it is this one's fault
-        return _queue_again(mail, pause, answer.note)
-    mail.attempts += 1
-    is_doubtful = bool(pause)  # so many in a row were refused that it may be us, and no fault of this address
-    if answer.outcome is Outcome.NO_MAILBOX and not is_doubtful:
-        _end(mail, MailState.SUPPRESSED, answer.note, suppresses="the mail server knows no such address")
-        return MailState.SUPPRESSED
-    if (answer.outcome in REFUSALS and not is_doubtful) or mail.attempts >= conf.max_attempts:
-        _end(mail, MailState.DEAD, answer.note)
-        return MailState.DEAD
-    if answer.outcome is Outcome.UNKNOWN and conf.on_unknown == "hold":
-        _mine([mail], MailState.SENDING).update(note=answer.note, attempts=mail.attempts, lease_token=None)
-        return MailState.SENDING
-    own = pause_before(mail.attempts, jitter=random.random())  # noqa: S311 - spreads load, guards nothing
-    return _queue_again(mail, max(own, pause), answer.note)
-
-
-def _queue_again(mail: OutgoingMail, pause: timedelta, note: str) -> str:
-    due_at = database_now() + pause
-    _mine([mail], MailState.SENDING).update(**FREE, due_at=due_at, note=note, attempts=mail.attempts)
-    return MailState.QUEUED
-
-
-@transaction.atomic
-def _end(mail: OutgoingMail, state: MailState, because: str, *, suppresses: str = "") -> None:
-    """The mail will not leave. Whoever waited for it keeps the place; only a suppressed address ends the request.
-
-    A ``dead`` mail leaves its reader "told": staff see it in the outbox and may send it again. What was put aside for its
-    reader is given back at once. ``suppresses``: why its
-    address is never mailed again, read anew under the lock, for the person may have been forgotten meanwhile.
-    """
-    locked_item(recipient_of(mail).item_id)
-    ended = _mine([mail], MailState.LEASED, MailState.SENDING).update(
-        state=state, note=because[:300], attempts=mail.attempts, lease_token=None
-    )
-    if not ended:
-        return
-    if suppresses:
-        recipient = recipient_of(mail)
-        recipient.refresh_from_db(fields=["email_key"])
-        suppress(email_key=recipient.email_key, reason=suppresses, now=timezone.now())
-    if mail.kind in OF_A_RETURN:
-        told = Subscription.objects.filter(
-            id=mail.subscription_id or 0, state=Subscription.State.TOLD, restock=mail.restock
-        )
-        end_holds_of(subscriptions=told, state=Hold.State.GIVEN_BACK, now=timezone.now())
-        if state is MailState.CANCELLED:
-            told.never_told()
-            _forget_being_told(mail)
-        if state is MailState.SUPPRESSED:
-            told.close(Subscription.Closed.UNDELIVERABLE, timezone.now())
-    if state is MailState.DEAD:
-        announce(mail_failed, mail_id=mail.id, kind=mail.kind, reason=because)
-
-
-def _forget_being_told(mail: OutgoingMail) -> None:
-    """The shelf emptied while this mail was on its way out, and then the server sent it back: nobody was told after all."""
-    asked = mail.subscription
-    assert asked is not None  # noqa: S101 - the kind says so
-    told_at = [mail.created_at, awake_at(asked.time_zone, mail.created_at)]
-    Subscription.objects.filter(id=asked.id, state=Subscription.State.WAITING, told_at__in=told_at).update(told_at=None)

@@ -17,7 +17,7 @@ from django.utils import timezone
 from backorders.models import Hold, Restock, StockItem
 from backorders.models.subscriptions import SubscriptionQuerySet
 from backorders.models.waves import HoldQuerySet
-from backorders.queries.written import Written, moment
+from backorders.queries.written import Written, blank_moment
 from backorders.services.locks import locked_item, whole
 from backorders.services.rows import write_from
 from backorders.services.wake import wake
@@ -86,7 +86,7 @@ def end_holds(*, now: datetime | None = None) -> int:
     return sum(_end_one(item_id, now) for (item_id,) in _ITEMS_WITH_ANY_OVER.rows(now=now))
 
 
-_ITEMS_WITH_ANY_OVER = Written(lambda: Hold.objects.over(moment("now")).order_by().values_list("item").distinct())
+_ITEMS_WITH_ANY_OVER = Written(lambda: Hold.objects.over(blank_moment("now")).order_by().values_list("item").distinct())
 
 
 def _end_one(item_id: int, now: datetime) -> int:

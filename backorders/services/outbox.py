@@ -20,10 +20,8 @@ from backorders.models.outbox import ORDINARY
 from backorders.models.subscriptions import SubscriptionQuerySet
 from backorders.models.suppression import address_hash
 from backorders.queries.clock import database_now
-from backorders.queries.outbox import (
-    in_hand,
-)
-from backorders.queries.written import Written, number
+from backorders.queries.outbox import in_hand
+from backorders.queries.written import Written, blank_number
 from backorders.services.claims import FREE
 from backorders.services.rows import write_from
 from backorders.services.wake import wake
@@ -102,7 +100,7 @@ def _waiting_to_tell() -> QuerySet[OutgoingMail]:
     return OutgoingMail.objects.filter(state=MailState.QUEUED, kind__in=OF_A_RETURN, attempts=0)
 
 
-_ANY_BESIDE = Written(lambda: _waiting_to_tell().exclude(restock=number("restock")).order_by().values("id")[:1])
+_ANY_BESIDE = Written(lambda: _waiting_to_tell().exclude(restock=blank_number("restock")).order_by().values("id")[:1])
 
 
 def bundle_moves(*, promise_ids: list[int]) -> int:

@@ -21,7 +21,9 @@ from django.utils import translation
 
 from backorders.domain.outbox import OF_A_RETURN
 from backorders.models import OutgoingMail, Subscription
-from backorders.queries.outbox import Facts, Tokens, WholeLines, language_of, message_for, message_id_of, recipient_of
+from backorders.queries.facts import Facts
+from backorders.queries.messages import Tokens, WholeLines, language_of, message_for, message_id_of
+from backorders.queries.outbox import recipient_of
 from backorders.services.wire import PLAIN_ADDRESS, Printed, bare, serialised, stuffed
 
 _FRESH = 60.0

@@ -21,7 +21,7 @@ from backorders.models.subscriptions import SubscriptionQuerySet
 from backorders.queries.availability import availability_of_items
 from backorders.queries.quiet import all_awake_at
 from backorders.queries.waves import crowd_in, first_of, learned_lately, may_be_told, offer_for
-from backorders.queries.written import Moment, Written, moment
+from backorders.queries.written import Moment, Written, blank_moment
 from backorders.services.announce import announce
 from backorders.services.delivery import Delivered, drain, never
 from backorders.services.holds import end_holds, give_back, make_holds
@@ -134,7 +134,7 @@ def _due(now: Moment, recent: Moment) -> QuerySet[Any, Any]:
     return due.order_by("item_id").values_list("id", "item_id")
 
 
-_DUE = Written(lambda: _due(moment("now"), moment("recent")))
+_DUE = Written(lambda: _due(blank_moment("now"), blank_moment("recent")))
 
 
 def _release_one(restock_id: int, item_id: int, now: datetime, learned: Learned) -> Wave | None:

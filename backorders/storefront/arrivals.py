@@ -22,7 +22,7 @@ from backorders.conf import conf
 from backorders.domain.listings import legal_line, legal_text
 from backorders.queries.arrivals import Arrival, arrivals
 from backorders.queries.listings import web_address
-from backorders.queries.outbox import shop_name
+from backorders.queries.site import shop_name
 from backorders.storefront.feeds import in_language, language_of
 from backorders.storefront.wording import badge_of, price_in_words
 

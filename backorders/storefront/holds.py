@@ -17,7 +17,8 @@ from backorders.models import Hold, Subscription
 from backorders.queries.alternatives import alternatives_to
 from backorders.queries.availability import availability_of_items
 from backorders.queries.holds import last_hold_of
-from backorders.queries.outbox import absolute, zone_of
+from backorders.queries.messages import zone_of
+from backorders.queries.site import absolute
 from backorders.queries.stock import describe_items
 from backorders.queries.subscriptions import place_of, subscription_behind
 from backorders.storefront.pages import page, secret

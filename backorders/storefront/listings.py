@@ -16,7 +16,7 @@ from django.views.decorators.http import require_safe
 
 from backorders.domain.listings import LeftOut, Statement, end_of, legal_text
 from backorders.queries.listings import Listing, Tally, listings, web_address
-from backorders.queries.outbox import shop_name
+from backorders.queries.site import shop_name
 from backorders.storefront.feeds import language_of, shop_language
 
 NAMESPACE = "http://base.google.com/ns/1.0"

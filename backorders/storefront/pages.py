@@ -11,7 +11,7 @@ from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 
 from backorders.conf import conf
-from backorders.queries.outbox import shop_name
+from backorders.queries.site import shop_name
 
 View = Callable[..., HttpResponse]
 

@@ -17,7 +17,7 @@ from backorders.domain.windows import OVERDUE
 from backorders.errors import InvalidQuantity, InvalidToken, NotCancellable
 from backorders.models import Backorder
 from backorders.queries.availability import shop_today
-from backorders.queries.outbox import order_url
+from backorders.queries.site import order_url
 from backorders.queries.timelines import Story, line_behind, story_of
 from backorders.services.backorders import give_up_place
 from backorders.storefront.pages import page, secret

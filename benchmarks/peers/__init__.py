@@ -20,7 +20,8 @@ from django.utils import timezone
 
 from backorders.domain.tokens import Purpose, new_token
 from backorders.models import OutgoingMail
-from backorders.queries.outbox import facts_for, message_for
+from backorders.queries.facts import facts_for
+from backorders.queries.messages import message_for
 from benchmarks import mail
 from benchmarks.report import Report
 

@@ -19,7 +19,7 @@ from backorders.admin.words import why
 from backorders.domain.outbox import OF_A_RETURN, OF_AN_ORDER
 from backorders.domain.tokens import looks_like_a_token
 from backorders.models import Hold, OutgoingMail, Restock, StockItem, Subscription, SubscriptionToken
-from backorders.queries.outbox import DOORS
+from backorders.queries.messages import DOORS
 from backorders.queries.preview import NO_DOOR
 from backorders.services.backorders import place_backorder
 from backorders.services.gate import stop_mail

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from backorders.domain.outbox import OF_AN_ORDER, MailKind
 from backorders.models import Backorder, OutgoingMail, Promise, StockItem, Subscription
-from backorders.queries.outbox import facts_for
+from backorders.queries.facts import facts_for
 from backorders.services.backorders import cancel_backorder, ship_backorder, tell_releases
 from backorders.services.delivery import drain
 from backorders.services.locks import anchor_of

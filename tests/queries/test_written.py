@@ -6,7 +6,7 @@ import pytest
 from django.db.models import Q
 
 from backorders.models import Restock
-from backorders.queries.written import Written, moment, number
+from backorders.queries.written import Written, blank_moment, blank_number
 from backorders.services.locks import anchor_of
 from tests.factories import ProductFactory
 
@@ -29,7 +29,7 @@ def test_it_finds_what_the_query_finds_with_any_values(now):
     mug, cup = (anchor_of(product) for product in ProductFactory.create_batch(2))
     for hours in range(4):
         restock(mug if hours % 2 else cup, hours, now - timedelta(hours=hours))
-    written = Written(lambda: old_or_of(moment("until"), number("item")))
+    written = Written(lambda: old_or_of(blank_moment("until"), blank_number("item")))
 
     for hours in range(6):
         for item in (mug.id, cup.id, 0, None):
@@ -49,7 +49,7 @@ def test_it_is_written_once(now):
 
     def query():
         asked.append(1)
-        return old_or_of(moment("until"), number("item"))
+        return old_or_of(blank_moment("until"), blank_number("item"))
 
     written = Written(query)
     assert written.rows(until=now, item=1) == written.rows(until=now, item=2) == []
@@ -58,4 +58,4 @@ def test_it_is_written_once(now):
 
 def test_a_value_that_is_missing_is_said(now):
     with pytest.raises(KeyError, match="item"):
-        Written(lambda: old_or_of(moment("until"), number("item"))).rows(until=now)
+        Written(lambda: old_or_of(blank_moment("until"), blank_number("item"))).rows(until=now)

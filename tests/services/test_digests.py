@@ -10,7 +10,7 @@ from backorders.domain.feedback import Feedback, Told, mark_in_message_id
 from backorders.domain.outbox import MailState
 from backorders.domain.tokens import Purpose
 from backorders.models import MailClaim, OutgoingMail, Subscription, SuppressedAddress
-from backorders.queries.outbox import message_id_of
+from backorders.queries.messages import message_id_of
 from backorders.queries.preview import mail_to_preview, previews_of
 from backorders.services import claims
 from backorders.services.delivery import drain

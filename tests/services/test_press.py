@@ -13,7 +13,8 @@ from django.utils import timezone
 from backorders.domain.outbox import MailKind, MailState
 from backorders.domain.tokens import new_token
 from backorders.models import OutgoingMail, Subscription
-from backorders.queries.outbox import DOORS, facts_for, message_for
+from backorders.queries.facts import facts_for
+from backorders.queries.messages import DOORS, message_for
 from backorders.services.delivery import drain
 from backorders.services.press import Press, _is_same, _undated
 from backorders.services.wire import Printed, serialised, stuffed

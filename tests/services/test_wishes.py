@@ -13,7 +13,7 @@ from django.utils import timezone
 from backorders.domain.tokens import Purpose
 from backorders.errors import AlreadyInStock, InvalidDay, InvalidPrice, NoLongerMade, NotSellable, TooManyProducts
 from backorders.models import OutgoingMail, Subscription
-from backorders.queries.outbox import facts_for
+from backorders.queries.facts import facts_for
 from backorders.services.checkout import Line, check_out
 from backorders.services.delivery import drain
 from backorders.services.outbox import suppress

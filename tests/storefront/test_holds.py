@@ -15,7 +15,8 @@ from django.utils import timezone, translation
 
 from backorders.domain.tokens import Purpose, new_token
 from backorders.models import Hold, OutgoingMail, Subscription
-from backorders.queries.outbox import facts_for, message_for
+from backorders.queries.facts import facts_for
+from backorders.queries.messages import message_for
 from backorders.services.checkout import Line, check_out
 from backorders.services.delivery import drain
 from backorders.services.press import Press

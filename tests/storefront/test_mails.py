@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone, translation
 
 from backorders.models import Backorder, OutgoingMail, StockItem
-from backorders.queries.outbox import facts_for
+from backorders.queries.facts import facts_for
 from backorders.services.backorders import (
     cancel_backorder,
     place_backorder,
