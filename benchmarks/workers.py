@@ -44,6 +44,7 @@ def run(report: Report) -> None:
     with mail.mail_server(sink) as port:
         _throughput(report, port)
     _waits(report)
+    current_app.pool.force_close_all()  # a later benchmark forks, and its processes would wait for an answer on these
     MailLane.objects.all().delete()
     rows.clear()
 
