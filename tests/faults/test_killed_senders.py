@@ -114,7 +114,7 @@ def is_step(line):
 
 
 @pytest.mark.fault("F15", "SIGSTOP past the lease, then SIGCONT")
-@pytest.mark.parametrize("connections", [1, 2])
+@pytest.mark.parametrize("connections", [1, 3])
 def test_a_sender_that_slept_past_its_lease_wakes_up_and_sends_nothing_more(scene, counted, connections):
     scene = scene(LEASE=3, MAIL_TIMEOUT=0.6, MAIL_CONNECTIONS=connections)
     scene.mails_are_due(40)

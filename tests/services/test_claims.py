@@ -9,11 +9,13 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from backorders.conf import conf
-from backorders.domain.outbox import MailState
+from backorders.domain.outbox import MailState, Outcome
 from backorders.models import MailClaim, OutgoingMail, Subscription
 from backorders.services import claims
 from backorders.services import delivery as service
+from backorders.services.answers import Answer
 from backorders.services.delivery import drain
+from backorders.services.endings import settle
 from backorders.services.outbox import cancel_mail
 from backorders.signals import mail_sent
 from tests.mailserver import mail_server
@@ -105,7 +107,7 @@ def test_what_the_server_refused_before_the_process_died_is_no_success(now):
     letters, token = taken(3, now=now)
     claims.begin(token, letters)
     step(token, letters[0])
-    service._settle(letters[0].head, service.Answer(service.Outcome.TRY_LATER, "451 busy"))
+    settle(letters[0].head, Answer(Outcome.TRY_LATER, "451 busy"))
     step(token, letters[1])
     leases_end()
     claims.recover()

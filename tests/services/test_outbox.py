@@ -14,9 +14,9 @@ from django.utils import timezone
 from backorders.domain.outbox import MailKind, MailState, Outcome
 from backorders.models import MailClaim, OutgoingMail, Subscription, SubscriptionToken, SuppressedAddress
 from backorders.services import claims
-from backorders.services import delivery as service
-from backorders.services.answers import classify
+from backorders.services.answers import Answer, classify
 from backorders.services.delivery import deliver_due, drain
+from backorders.services.endings import end_mail, settle
 from backorders.services.mailer import Mailer
 from backorders.services.outbox import queue_mail, send_again, suppress
 from backorders.services.stock import sweep_stock
@@ -191,8 +191,8 @@ def test_a_worker_that_wakes_late_writes_nothing(server, now):
     assert not claims.step(stale.lease_token, stale.place, stale.place)
     assert claims.begin(stale.lease_token, claims.letters_of([stale])) == []
     claims.finish(stale.lease_token, {stale.id: "from the past"})
-    service._end(stale, MailState.DEAD, "from the past")
-    service._settle(stale, service.Answer(Outcome.TRY_LATER, "from the past"))
+    end_mail(stale, MailState.DEAD, "from the past")
+    settle(stale, Answer(Outcome.TRY_LATER, "from the past"))
 
     assert OutgoingMail.objects.get().state == MailState.SENT
 
