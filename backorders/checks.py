@@ -19,6 +19,7 @@ from django.utils.module_loading import import_string
 
 from backorders.conf import Settings, read
 from backorders.domain.calendars import public_holidays
+from backorders.domain.colours import LEAST_CONTRAST, WHITE, contrast, is_colour
 from backorders.domain.outbox import OF_AN_ORDER
 from backorders.domain.quiet import quiet_hours
 from backorders.domain.waves import Order
@@ -57,7 +58,7 @@ def check_settings(**_: Any) -> list[CheckMessage]:
         ]
     if not isinstance(given, Mapping):
         return [Error(f"BACKORDERS has to be a dict, not {type(given).__name__}.", id="backorders.E001")]
-    return [*_names(given), *_values(given), *_sellables(given.get("SELLABLES", {}))]
+    return [*_names(given), *_values(given), *_colours(given), *_sellables(given.get("SELLABLES", {}))]
 
 
 def _names(given: Mapping[str, Any]) -> Iterator[CheckMessage]:
@@ -104,6 +105,16 @@ def _values(given: Mapping[str, Any]) -> Iterator[CheckMessage]:
             yield Error(f"BACKORDERS['{name}'] = {value!r} has to be text.", id="backorders.E003")
 
 
+def _colours(given: Mapping[str, Any]) -> Iterator[CheckMessage]:
+    colour = given.get("MAIL_COLOR", Settings.mail_color)
+    if is_colour(colour) and (found := contrast(colour, WHITE)) < LEAST_CONTRAST:
+        yield Warning(
+            f"BACKORDERS['MAIL_COLOR'] = {colour!r} is hard to read: as a link it has a contrast of {found:.1f} to white.",
+            hint=f"Take a darker one, of {LEAST_CONTRAST} or more.",
+            id="backorders.W015",
+        )
+
+
 def _wrong_of_its_kind(name: str, value: Any) -> str:
     """What is wrong with a setting of a kind of its own: working days, times, and numbers that may be ``None``."""
     if name in NUMBERS_OR_NONE and value is not None and (type(value) is not int or value < 0):
@@ -130,6 +141,8 @@ def _wrong_of_its_kind(name: str, value: Any) -> str:
         kinds = value if isinstance(value, (tuple, list, set, frozenset)) else [None]
         if any(kind not in list(OF_AN_ORDER) for kind in kinds):
             return f"has to be a tuple of mails about orders: {', '.join(OF_AN_ORDER)}."
+    if name == "mail_color" and not is_colour(value):
+        return "has to be a colour of the form '#rrggbb', such as '#1d4f91'."
     if name == "order_url" and value and not (isinstance(value, str) and ("{order}" in value or "{line}" in value)):
         return "has to be an address with {order} or {line} in it, such as '/orders/{order}/'."
     if name == "mail_rate" and value is not None and not _is_pace(value):

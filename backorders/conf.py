@@ -136,6 +136,12 @@ class Settings:
     mail_calendar: bool = False
     """Attach the promised day to mails about orders, for the reader's calendar; a date that moves moves the entry. Needs the ``ics`` extra."""
 
+    mail_color: str = "#1d4f91"
+    """Of buttons and links in HTML mails, ``#rrggbb``. What is written on it, and its lighter twin for dark screens, follow from it."""
+
+    mail_logo: str = ""
+    """A picture at the head of HTML mails, in place of the shop's name: its address, or a path on the shop's site. 40 pixels high; PNG or JPEG, for few mail readers show SVG."""
+
     order_url: str = ""
     """The shop's own page of an order, for mails about it, as in ``/orders/{order}/``; ``{order}`` and ``{line}`` are the references it gave. Empty: there is none."""
 

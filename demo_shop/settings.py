@@ -116,6 +116,7 @@ CELERY_TIMEZONE = TIME_ZONE
 BACKORDERS = {
     "SITE_URL": DEMO_BASE_URL,
     "SHOP_NAME": "Fieldfare",
+    "MAIL_COLOR": "#1f5c4b",
     "SELLABLES": {
         "demo_shop.Variant": {
             "stock": "stock",

@@ -18,7 +18,8 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone, translation
 
-from backorders.conf import conf
+from backorders.conf import Settings, conf
+from backorders.domain.colours import is_colour, palette_of
 from backorders.domain.headers import one_line
 from backorders.domain.outbox import MailKind
 from backorders.domain.tokens import Purpose
@@ -169,6 +170,8 @@ def context_for(mail: OutgoingMail, facts: Facts, *, tokens: Tokens) -> dict[str
         "availability": facts.availability.get(recipient.item_id),
         "shop_name": shop_name(),
         "shop_url": conf.site_url,
+        "logo_url": absolute(conf.mail_logo),
+        "look": palette_of(conf.mail_color if is_colour(conf.mail_color) else Settings.mail_color),
         "language": translation.get_language(),
         "is_rtl": translation.get_language_bidi(),
     }

@@ -175,6 +175,31 @@ def test_no_line_of_the_html_part_is_so_long_that_the_mail_would_be_encoded(writ
     assert max(len(line) for line in html_of(write()).encode().split(b"\n")) < 900
 
 
+def test_buttons_and_links_wear_the_colour_of_the_shop_and_a_lighter_one_on_a_dark_screen(write, settings):
+    settings.BACKORDERS = {**settings.BACKORDERS, "MAIL_COLOR": "#7a1f3d"}
+    html = html_of(write())
+
+    buttons = re.findall(r'<a href="[^"]+" target="_blank" style="([^"]+)"', html)
+
+    assert "#1d4f91" not in html and ("#7a1f3d" in html) == (buttons != [] or 'class="link"' in html)
+    assert all("background:#7a1f3d;color:#ffffff;" in style for style in buttons)
+    assert re.search(r"prefers-color-scheme: dark.*\.button a \{ background: #[a-f][0-9a-f]{5} !important", html, re.S)
+
+
+def test_a_colour_that_is_none_leaves_mails_as_they_are(write, settings):
+    settings.BACKORDERS = {**settings.BACKORDERS, "MAIL_COLOR": '"><script>'}
+    html = html_of(write())
+    assert "<script" not in html and "#7a1f3d" not in html
+
+
+def test_the_logo_of_the_shop_stands_in_place_of_its_name_and_says_it(write, settings):
+    settings.BACKORDERS = {**settings.BACKORDERS, "MAIL_LOGO": "/static/logo.png"}
+    html = html_of(write())
+
+    assert '<img src="https://shop.example/static/logo.png" height="40" alt="Test Shop"' in html
+    assert ">Test Shop</div>" not in html
+
+
 def test_a_shop_may_set_our_mails_in_a_frame_of_its_own(tmp_path, settings, write):
     folder = tmp_path / "backorders" / "mail"
     folder.mkdir(parents=True)
