@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import colorsys
 import re
 from dataclasses import dataclass
 from functools import lru_cache
@@ -44,7 +45,7 @@ def palette_of(accent: str) -> Palette:
     dark = next(
         lighter
         for step in range(_STEPS + 1)
-        if contrast(lighter := _mixed(accent, WHITE, step / _STEPS), DARK_SHEET) >= _ON_DARK
+        if contrast(lighter := _lighter(accent, step / _STEPS), DARK_SHEET) >= _ON_DARK
     )
     return Palette(accent=accent, on_accent=_on(accent), dark_accent=dark, on_dark_accent=_on(dark))
 
@@ -57,9 +58,13 @@ def _on(colour: str) -> str:
     return max((WHITE, INK), key=lambda text: contrast(text, colour))
 
 
-def _mixed(one: str, other: str, share: float) -> str:
-    pairs = zip(_parts(one), _parts(other), strict=True)
-    return "#" + "".join(f"{round(a + (b - a) * share):02x}" for a, b in pairs)
+def _lighter(colour: str, share: float) -> str:
+    """By a share of the way to white; the hue stays."""
+    if not share:
+        return colour
+    hue, lightness, saturation = colorsys.rgb_to_hls(*(part / 255 for part in _parts(colour)))
+    parts = colorsys.hls_to_rgb(hue, lightness + (1 - lightness) * share, saturation)
+    return "#" + "".join(f"{round(part * 255):02x}" for part in parts)
 
 
 def _parts(colour: str) -> list[int]:
