@@ -6,7 +6,6 @@ One request asks for one product's availability once; ``{% backorder_prefetch pr
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -21,18 +20,16 @@ from django.http import HttpRequest
 from django.template import Context
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone, translation
-from django.utils.safestring import SafeString, mark_safe
+from django.utils.safestring import SafeString
 
 from backorders.conf import conf
 from backorders.domain.availability import Availability
-from backorders.domain.listings import end_of, legal_text, named_day, schema_word
 from backorders.domain.parcels import Outlook, Parcel
 from backorders.domain.windows import Promise
 from backorders.errors import MOST_UNITS, NotSellable
 from backorders.queries.alternatives import alternatives_to
 from backorders.queries.availability import shop_today
 from backorders.queries.backorders import Given, Place, history_of
-from backorders.queries.listings import plain_price, web_address
 from backorders.queries.parcels import CartLine, outlook_for
 from backorders.queries.timelines import line_path
 from backorders.services.subscriptions import MOST_CHOICES
@@ -42,6 +39,7 @@ from backorders.storefront.arrivals import ATOM, JSON, title_of_feed
 from backorders.storefront.feeds import in_language, shop_language
 from backorders.storefront.forms import SubscribeForm
 from backorders.storefront.holds import holds_of
+from backorders.storefront.jsonld import block_of, group_of, thing_of
 from backorders.storefront.memory import Memory
 from backorders.storefront.outcomes import anchor_of, outcome_for, without_outcome
 from backorders.storefront.wording import (
@@ -440,8 +438,6 @@ def _cards(context: Context, product: Any, limit: int) -> SafeString:
 
 # what machines read
 
-_UNSAFE_IN_SCRIPT = {ord(sign): f"\\u{ord(sign):04X}" for sign in "<>&\u2028\u2029"}
-
 
 @register.simple_tag(takes_context=True)
 def backorder_jsonld(
@@ -458,60 +454,17 @@ def backorder_jsonld(
     things = _schema_of(context, [product, *others])
     if product not in things:
         return ""
-    thing = things[product] if not others else _group_of(list(things.values()), name=name, group=group)
-    data = json.dumps({"@context": "https://schema.org"} | thing, ensure_ascii=False).translate(_UNSAFE_IN_SCRIPT)
-    return _draw(context, "jsonld", {"json": mark_safe(data)})  # noqa: S308 - nothing can close the element
+    thing = things[product] if not others else group_of(list(things.values()), name=name, group=group)
+    return _draw(context, "jsonld", {"json": block_of(thing)})
 
 
 def _schema_of(context: Context, products: list[Any]) -> dict[Any, dict[str, Any]]:
     """A Product for each that the shop can describe, in their order."""
     memory, answers = _memory(context), _ask(context, products)
     return {
-        product: _thing(described, answers[product], was_released=product in memory.released_before)
+        product: thing_of(described, answers[product], was_released=product in memory.released_before)
         for product, described in memory.described(products).items()
     }
-
-
-def _group_of(things: list[dict[str, Any]], *, name: str, group: Any) -> dict[str, Any]:
-    told = {
-        "@type": "ProductGroup",
-        "name": legal_text(str(name)) or things[0].get("name", ""),
-        "productGroupID": legal_text(str(group)),
-        "hasVariant": things,
-    }
-    return _said(told)
-
-
-def _thing(described: Described, answer: Availability, *, was_released: bool) -> dict[str, Any]:
-    url, price = web_address(described.url), plain_price(described)
-    word = schema_word(answer, today=shop_today(timezone.now()), was_released=was_released)
-    offer = {
-        "@type": "Offer",
-        "url": url,
-        "availability": f"https://schema.org/{word}",
-        "availabilityStarts": _starts(answer),
-        "price": price,
-        "priceCurrency": (described.currency or conf.currency) if price else "",
-    }
-    thing = {
-        "@type": "Product",
-        "@id": f"{url}#product" if url else "",
-        "name": legal_text(described.title),
-        "sku": legal_text(described.sku),
-        "image": web_address(described.image),
-        "offers": _said(offer),
-    }
-    return _said(thing)
-
-
-def _said(told: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in told.items() if value}
-
-
-def _starts(answer: Availability) -> str:
-    """The day that the page names, as an instant with its zone; the merchant feed says the same one."""
-    day = named_day(answer, today=shop_today(timezone.now()))
-    return end_of(day, timezone.get_default_timezone()).isoformat() if day else ""
 
 
 @register.simple_tag(takes_context=True)
