@@ -143,6 +143,8 @@ def _wrong_of_its_kind(name: str, value: Any) -> str:
             return f"has to be a tuple of mails about orders: {', '.join(OF_AN_ORDER)}."
     if name == "mail_color" and not is_colour(value):
         return "has to be a colour of the form '#rrggbb', such as '#1d4f91'."
+    if name == "mail_logo" and isinstance(value, str) and not _is_address(value):
+        return "has to be the address of a picture (http or https), or a path on the shop's site."
     if name == "order_url" and value and not (isinstance(value, str) and ("{order}" in value or "{line}" in value)):
         return "has to be an address with {order} or {line} in it, such as '/orders/{order}/'."
     if name == "mail_rate" and value is not None and not _is_pace(value):
@@ -152,6 +154,13 @@ def _wrong_of_its_kind(name: str, value: Any) -> str:
     ):
         return "has to be a dict of domains and mails a second above 0, such as {'gmail.com': 5}."
     return ""
+
+
+def _is_address(value: str) -> bool:
+    try:
+        return urlsplit(value).scheme in ("", "http", "https")
+    except ValueError:
+        return False
 
 
 def _are_quiet_hours(value: Any) -> bool:

@@ -43,7 +43,10 @@ def sweep(**_later: Any) -> None:
 
 @shared_task(name="backorders.release_waves", ignore_result=True)
 def release_waves(**_later: Any) -> None:
-    """Whoever has released a wave sends the front of it as well, and wakes others after that: until then they would be in its way."""
+    """Whoever has released a wave sends the front of it as well, and wakes others after that: until then they would be in its way.
+
+    That takes half a second. If this process dies over it, or its mail server hangs, the schedule finds the rest.
+    """
     with one_hint_each():
         if release():
             deliver_due_mail()

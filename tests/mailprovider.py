@@ -26,8 +26,8 @@ _numbers = itertools.count(1)
 
 
 @contextmanager
-def postmark():
-    """Takes mails over HTTP as Postmark does; yields the payloads it was given."""
+def postmark(*, inactive=()):
+    """Takes mails over HTTP as Postmark does, but for some addresses; yields the payloads it was given."""
     taken = []
 
     class Api(BaseHTTPRequestHandler):
@@ -35,8 +35,15 @@ def postmark():
             payload = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             taken.append(payload)
             answer = {"To": payload["To"], "MessageID": f"pm-{len(taken)}", "ErrorCode": 0, "Message": "OK"}
+            is_refused = payload["To"] in inactive
+            if is_refused:
+                told = (
+                    f"You tried to send to recipient(s) that have been marked as inactive. Found inactive addresses: {payload['To']}. "
+                    "Inactive recipients are ones that have generated a hard bounce, a spam complaint, or a manual suppression."
+                )
+                answer = {"ErrorCode": 406, "Message": told}
             body = json.dumps(answer).encode()
-            self.send_response(200)
+            self.send_response(422 if is_refused else 200)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()

@@ -19,7 +19,7 @@ _STEPS = 50
 
 
 def is_colour(text: object) -> bool:
-    """``#rrggbb`` or ``#rgb``: what every mail reader understands."""
+    """``#rrggbb`` or ``#rgb``."""
     return isinstance(text, str) and _COLOUR.fullmatch(text) is not None
 
 
@@ -41,7 +41,11 @@ class Palette:
 
 @lru_cache(maxsize=8)
 def palette_of(accent: str) -> Palette:
-    """This will derive the others from a shop's colour. On a dark sheet it is as much lighter as text has to be."""
+    """This will derive the others from a shop's colour. On a dark sheet it is as much lighter as text has to be.
+
+    Of six digits each: older mail readers know no others.
+    """
+    accent = "#" + "".join(f"{part:02x}" for part in _parts(accent))
     dark = next(
         lighter
         for step in range(_STEPS + 1)

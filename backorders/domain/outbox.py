@@ -97,9 +97,10 @@ PRIORITY = {
 }
 
 OF_A_RETURN = (MailKind.BACK_IN_STOCK, MailKind.HELD)
-ASKED_FOR = (*OF_A_RETURN, MailKind.REQUEST_ENDED)
-"""What nobody gets any more who has unsubscribed; a confirmation asks, and is no such mail."""
 """Mails of a wave: whoever gets one was told."""
+
+ASKED_FOR = (*OF_A_RETURN, MailKind.REQUEST_ENDED)
+"""What unsubscribing ends; a confirmation only asks, and is no such mail."""
 
 OF_AN_ORDER = (
     MailKind.BACKORDER_PLACED,

@@ -65,6 +65,8 @@ def _source(name: str) -> str:
 
 def _html(mjml: str) -> str:
     html = mjml2html(mjml, disable_comments=True, fonts={})  # no font is fetched from the web
+    if re.search(r"\bmj-column-per-(?!100\b)", html):
+        raise ValueError("Columns side by side need a rule of the style sheet that is left out here.")
     for pattern, replacement in _CHANGES.items():
         html = re.sub(pattern, replacement, html, flags=re.DOTALL)
     return html

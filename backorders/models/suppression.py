@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 from django.conf import settings
@@ -32,19 +33,20 @@ class SuppressedQuerySet(models.QuerySet["SuppressedAddress"]):
     def of(self, email_keys: Iterable[str]) -> SuppressedQuerySet:
         return self.filter(email_hash__in=[each for key in email_keys for each in address_hashes(key)])
 
-    def among(self, email_keys: Iterable[str]) -> dict[str, bool]:
-        """Those of some addresses that are suppressed, and whether mails about their orders still leave (one query)."""
+    def among(self, email_keys: Iterable[str]) -> dict[str, datetime | None]:
+        """Those of some addresses that are suppressed (one query): for everything (``None``), or for what was asked for until a moment."""
         secrets = _secrets()
         named = {hash_of(key, secret=secret): key for key in set(email_keys) for secret in secrets}
-        rows = self.filter(email_hash__in=list(named)).order_by(
-            "-lets_orders_through"
-        )  # of two rows the stricter one counts
-        return {named[each]: lets for each, lets in rows.values_list("email_hash", "lets_orders_through")}
+        # Of two rows, under two keys, the stricter one comes last and counts.
+        rows = self.filter(email_hash__in=list(named)).order_by("-lets_orders_through", "suppressed_at")
+        found = rows.values_list("email_hash", "lets_orders_through", "suppressed_at")
+        return {named[each]: moment if lets_orders_through else None for each, lets_orders_through, moment in found}
 
 
 class SuppressedAddress(models.Model):
     """An address that bounced or complained: never mailed again until staff remove the row. Or one that has unsubscribed at the
-    provider: it gets nothing that was asked for before, until its owner asks anew and confirms that; its orders are another matter.
+    provider (``lets_orders_through``): it gets nothing that was asked for until ``suppressed_at``. What its owner asks for and
+    confirms later is another matter, and so are orders.
 
     Looked up by its hash. ``email_key`` is for staff; it is empty once the person was forgotten.
     """

@@ -87,8 +87,8 @@ class Words:
 class Facts:
     """What many mails need to know, read in bulk just before they leave."""
 
-    suppressed: Mapping[str, bool]
-    """Addresses, and whether mails about their orders still leave."""
+    suppressed: Mapping[str, datetime | None]
+    """Addresses that get no mail; where there is a moment, none of what was asked for by then."""
     unconfirmed: frozenset[str]
     availability: dict[int, Availability]
     words: Words

@@ -30,8 +30,7 @@ TRUE = Verdict(is_true=True)
 def verdict_on(mail: OutgoingMail, facts: Facts) -> Verdict:
     """This will say whether a mail is still true at this moment."""
     recipient = recipient_of(mail)
-    lets_orders_through = facts.suppressed.get(recipient.email_key)
-    if lets_orders_through is False or (lets_orders_through and mail.kind in ASKED_FOR):
+    if _is_suppressed(mail, recipient, facts):
         return Verdict(False, MailState.SUPPRESSED, gettext_noop("the address is suppressed"))
     if recipient.item_id not in facts.described:
         return Verdict(False, MailState.CANCELLED, gettext_noop("the product is gone"))
@@ -43,6 +42,13 @@ def verdict_on(mail: OutgoingMail, facts: Facts) -> Verdict:
         return _verdict_on_the_end(mail, facts)
     assert mail.backorder is not None  # noqa: S101 - the kind says so
     return _verdict_on_order(mail, mail.backorder, facts)
+
+
+def _is_suppressed(mail: OutgoingMail, recipient: Subscription | Backorder, facts: Facts) -> bool:
+    if recipient.email_key not in facts.suppressed:
+        return False
+    until = facts.suppressed[recipient.email_key]
+    return until is None or (mail.kind in ASKED_FOR and recipient.placed_at <= until)
 
 
 def _verdict_on_order(mail: OutgoingMail, line: Backorder, facts: Facts) -> Verdict:

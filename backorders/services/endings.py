@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from backorders.conf import conf
 from backorders.domain.outbox import OF_A_RETURN, REFUSALS, SHUTS, MailState, Outcome, pause_before
-from backorders.models import Hold, OutgoingMail, Subscription
+from backorders.models import Hold, OutgoingMail, Subscription, SuppressedAddress
 from backorders.queries.clock import database_now
 from backorders.queries.outbox import recipient_of
 from backorders.queries.quiet import awake_at
@@ -66,7 +66,7 @@ def end_mail(mail: OutgoingMail, state: MailState, because: str, *, suppresses: 
     if suppresses:
         recipient = recipient_of(mail)
         recipient.refresh_from_db(fields=["email_key"])
-        suppress(email_key=recipient.email_key, reason=suppresses, now=timezone.now())
+        _suppress(recipient.email_key, reason=suppresses)
     if mail.kind in OF_A_RETURN:
         told = Subscription.objects.filter(
             id=mail.subscription_id or 0, state=Subscription.State.TOLD, restock=mail.restock
@@ -79,6 +79,12 @@ def end_mail(mail: OutgoingMail, state: MailState, because: str, *, suppresses: 
             told.close(Subscription.Closed.UNDELIVERABLE, timezone.now())
     if state is MailState.DEAD:
         announce(mail_failed, mail_id=mail.id, kind=mail.kind, reason=because)
+
+
+def _suppress(email_key: str, *, reason: str) -> None:
+    """Whoever has unsubscribed is refused by the provider for that, it may be: no reason for more than they asked for."""
+    if not SuppressedAddress.objects.among([email_key]):
+        suppress(email_key=email_key, reason=reason, now=timezone.now())
 
 
 def _forget_being_told(mail: OutgoingMail) -> None:

@@ -14,14 +14,14 @@ from django.utils import timezone
 
 from backorders.domain.feedback import Feedback, Mark, Told
 from backorders.domain.outbox import MailState
-from backorders.models import Backorder, MailFeedback, OutgoingMail, Subscription
+from backorders.models import MailFeedback, OutgoingMail, Subscription
 from backorders.models.suppression import address_hash, address_hashes
 from backorders.queries.clock import database_now
 from backorders.queries.outbox import in_hand, recipient_of
 from backorders.services.announce import announce
 from backorders.services.apart import apart, each_apart
 from backorders.services.locks import locked_items, whole
-from backorders.services.outbox import suppress
+from backorders.services.outbox import suppress, suppress_requests
 from backorders.services.subscriptions import close_requests
 from backorders.signals import mail_sent
 
@@ -49,7 +49,7 @@ def take_feedback(*, feedback: Feedback, now: datetime | None = None) -> Heard:
     """This will note what a provider told of a mail, however often and in whatever order it tells it.
 
     A lasting bounce and a complaint suppress the address; leaving by the provider's link closes the requests made before, and
-    suppresses it for all mails but those about orders, unless its owner has asked anew since. Whatever proves that a mail left settles one whose fate nobody knew. Only mails we sent count, and only to their own
+    suppresses the address for whatever was asked for by then. Whatever proves that a mail left settles one whose fate nobody knew. Only mails we sent count, and only to their own
     recipient: what is said of anybody else changes nothing.
     """
     return take_all(feedback=[feedback], now=now)[0]
@@ -230,11 +230,11 @@ def _take_lasting(mail_id: int, feedback: Feedback, now: datetime) -> Heard:
     about: dict[str, Any] = {"happened_at": feedback.happened_at, "heard_at": now, "note": feedback.note}
     MailFeedback.objects.update_or_create(mail=mail, told=told, defaults=about)
     recipient = recipient_of(mail)
+    if key := recipient.email_key if recipient.email else feedback.email_key:
+        _suppress(key, told, is_named=bool(recipient.email), happened_at=happened_at, now=now)
     asked = Subscription.objects.filter(email_key=recipient.email_key, item__in=item_ids)
-    anew = asked.filter(placed_at__gt=happened_at) if told is Told.UNSUBSCRIBED else asked.none()
-    asked = asked.exclude(id__in=anew)
-    if not anew.live().exclude(state=Subscription.State.PENDING).exists():
-        _suppress(recipient, feedback, now)
+    if told is Told.UNSUBSCRIBED:
+        asked = asked.filter(placed_at__lte=happened_at)
     because = Subscription.Closed.UNDELIVERABLE if told is Told.BOUNCED else Subscription.Closed.LEFT
     close_requests(requests=asked, because=because, now=now)
     _has_left(mail, feedback, now)
@@ -250,18 +250,12 @@ def _lock_recipient(mail_id: int) -> tuple[OutgoingMail, list[int]]:
     return _read(mail_id), [item.id for item in items]
 
 
-def _suppress(recipient: Subscription | Backorder, feedback: Feedback, now: datetime) -> None:
-    if key := recipient.email_key if recipient.email else feedback.email_key:
-        suppress(
-            email_key=key,
-            reason=_REASONS[feedback.told],
-            now=now,
-            is_named=bool(recipient.email),
-            lets_orders_through=feedback.told is Told.UNSUBSCRIBED,
-        )
-
-
-_REASONS = {Told.BOUNCED: "bounce", Told.COMPLAINED: "complaint", Told.UNSUBSCRIBED: "unsubscribed"}
+def _suppress(email_key: str, told: str, *, is_named: bool, happened_at: datetime, now: datetime) -> None:
+    if told is Told.UNSUBSCRIBED:
+        suppress_requests(email_key=email_key, reason="unsubscribed", until=happened_at, is_named=is_named)
+    else:
+        reason = "bounce" if told is Told.BOUNCED else "complaint"
+        suppress(email_key=email_key, reason=reason, now=now, is_named=is_named)
 
 
 def _has_left(mail: OutgoingMail, feedback: Feedback, now: datetime) -> bool:

@@ -138,19 +138,28 @@ def _leaders(mails: Iterable[tuple[Any, ...]]) -> dict[int, list[int]]:
     return {part[0]: part for part in parts if len(part) > 1}
 
 
-def suppress(
-    *, email_key: str, reason: str, now: datetime, is_named: bool = True, lets_orders_through: bool = False
-) -> None:
-    """This will make sure that an address is never mailed again, or only about its orders. What is stricter already stays.
+def suppress(*, email_key: str, reason: str, now: datetime, is_named: bool = True) -> None:
+    """This will make sure that an address is never mailed again.
 
     ``is_named``: whether staff may read the address; of who was forgotten only the hash is kept: enough to keep quiet, too
     little to write.
     """
-    about = {"reason": reason, "suppressed_at": now, "lets_orders_through": lets_orders_through}
+    about = {"reason": reason, "suppressed_at": now, "lets_orders_through": False}
+    row = _suppressed(email_key, is_named=is_named, about=about)
+    SuppressedAddress.objects.filter(id=row.id, lets_orders_through=True).update(**about)
+
+
+def suppress_requests(*, email_key: str, reason: str, until: datetime, is_named: bool = True) -> None:
+    """This will make sure that an address gets nothing of what was asked for until a moment; mails about its orders still leave."""
+    about = {"reason": reason, "suppressed_at": until, "lets_orders_through": True}
+    row = _suppressed(email_key, is_named=is_named, about=about)
+    SuppressedAddress.objects.filter(id=row.id, lets_orders_through=True, suppressed_at__lt=until).update(**about)
+
+
+def _suppressed(email_key: str, *, is_named: bool, about: Mapping[str, Any]) -> SuppressedAddress:
     defaults = {**about, "email_key": email_key if is_named else ""}
-    row, is_new = SuppressedAddress.objects.get_or_create(email_hash=address_hash(email_key), defaults=defaults)
-    if not is_new and not lets_orders_through:
-        SuppressedAddress.objects.filter(id=row.id, lets_orders_through=True).update(**about)
+    row, _ = SuppressedAddress.objects.get_or_create(email_hash=address_hash(email_key), defaults=defaults)
+    return row
 
 
 def send_again(*, mail_ids: list[int]) -> int:

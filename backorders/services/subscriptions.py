@@ -168,14 +168,13 @@ def _remember(items: list[StockItem], wish: Wish, *, is_proven: bool, now: datet
     new = [item for item in items if item.id not in {row.item_id for row in known}]
     again = [row.id for row in known if row.state == Subscription.State.PENDING]
     _ask_again(again, wish, is_proven=is_proven)
-    is_silent = SuppressedAddress.objects.among([key]).get(key) is False
+    is_silent = None in SuppressedAddress.objects.among([key]).values()
     if new and (is_silent or (not is_proven and _has_too_many_open(key))):
         new = []
     saved = [row for item in new if (row := _saved(wish, item, is_proven=is_proven)) is not None]
     if is_proven:
         _confirm_rows(again, now)
         _begin_waiting([row.item_id for row in saved])
-        _hears_again(key)
     elif asked := next(iter([*saved, *Subscription.objects.filter(id__in=again[:1])]), None):
         _ask_to_confirm(asked, now)
 
@@ -230,13 +229,7 @@ def confirm(*, token: str, now: datetime | None = None) -> list[Subscription]:
     used = type(row).objects.filter(id=row.id, used_at=None).update(used_at=now)
     if not used or not waiting:
         raise InvalidToken
-    _hears_again(waiting[0].email_key)
     return waiting
-
-
-def _hears_again(email_key: str) -> None:
-    """Whoever had unsubscribed at the mail provider, and has now asked anew, by an address that is proven to be theirs."""
-    SuppressedAddress.objects.of([email_key]).filter(lets_orders_through=True).delete()
 
 
 def _confirm_rows(ids: list[int], now: datetime) -> list[Subscription]:

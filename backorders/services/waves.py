@@ -171,8 +171,9 @@ def _release(restock_id: int, item_id: int, now: datetime, learned: Learned) -> 
     # New people wait for our lock on the item, so "everybody" is exactly those counted, and needs no list of ids.
     chosen, size = first_of(people, offer=offer, crowd=crowd, restock=restock)
     if not size:
-        pause = _NOBODY_YET if crowd.people else _NOBODY
-        Restock.objects.filter(id=restock_id).update(look_again_at=now + pause)
+        if crowd.people or Subscription.objects.waiting().filter(item=item).exists():
+            pause = _NOBODY_YET if crowd.people else _NOBODY
+            Restock.objects.filter(id=restock_id).update(look_again_at=now + pause)
         return None
     wave = Wave.objects.create(
         restock=restock, number=restock.released + 1, size=size, units=units.or_none, released_at=now

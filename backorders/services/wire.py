@@ -41,9 +41,15 @@ class _Shortly:
 
     def fold_binary(self, name: str, value: Any) -> bytes:
         line = f"{name}: {value}"
-        if isinstance(value, str) and len(line) <= _UNFOLDED and _PLAIN_VALUE.fullmatch(value):
+        if _is_plain(value) and len(line) <= _UNFOLDED:
             return f"{line}{self.linesep}".encode()
         return bytes(super().fold_binary(name, value))  # type: ignore[misc]
+
+
+def _is_plain(value: Any) -> bool:
+    """Where a policy takes addresses and dates apart, it puts them together again in words of its own."""
+    is_taken_apart = hasattr(value, "addresses") or hasattr(value, "datetime")
+    return isinstance(value, str) and not is_taken_apart and _PLAIN_VALUE.fullmatch(value) is not None
 
 
 _UNFOLDED = 76

@@ -24,6 +24,7 @@ def test_contrasts_are_those_that_checkers_on_the_web_say(one, other, ratio):
 
 def test_three_digits_are_six():
     assert contrast("#1af", WHITE) == contrast("#11aaff", WHITE)
+    assert palette_of("#1AF").accent == "#11aaff"
 
 
 @given(colours)

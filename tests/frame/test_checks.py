@@ -126,6 +126,8 @@ def test_a_time_out_of_the_shops_own_may_be_longer_than_a_claim(settings, time_o
         ({"MAIL_COLOR": None}, "has to be a colour of the form '#rrggbb'"),
         ({"MAIL_COLOR": "#9cc3f5"}, "as a link it has a contrast of 1.8 to white. Take a darker one, of 4.5 or more."),
         ({"MAIL_LOGO": None}, "has to be text"),
+        ({"MAIL_LOGO": "http://["}, "has to be the address of a picture (http or https)"),
+        ({"MAIL_LOGO": "data:image/png;base64,iVBO"}, "has to be the address of a picture (http or https)"),
         ({"VERIFIED_EMAIL": "shop.nowhere.f"}, "cannot be imported"),
         ({"SELLABLES": ["hosts.Product"]}, "has to be a dict of model labels"),
         ({"SELLABLES": {}}, "nothing is sellable yet"),

@@ -54,6 +54,12 @@ def test_the_lines_are_few_and_none_is_long(sources):
     assert [int(number) for number in re.findall(r"sentence (\d+)", rows)] == list(range(40))
 
 
+def test_columns_side_by_side_are_refused_for_their_rule_is_left_out(sources):
+    sources("base", "<mjml><mj-body><mj-section><mj-column /><mj-column /></mj-section></mj-body></mjml>")
+    with pytest.raises(ValueError, match="side by side"):
+        compiled("base")
+
+
 def test_a_source_that_is_no_mjml_is_refused(sources):
     sources("one", "<mj-text>A <b>b</mj-text>")
     with pytest.raises(ValueError, match="template"):

@@ -32,7 +32,7 @@ from tests.mailprovider import ANYMAIL, KNOWN, bounce, left, mailgun_says, post,
 
 pytestmark = pytest.mark.django_db
 
-HOUR = dt.timedelta(hours=1)
+HOUR, DAY = dt.timedelta(hours=1), dt.timedelta(days=1)
 
 
 @pytest.fixture(autouse=True)
@@ -106,7 +106,7 @@ def test_leaving_by_the_providers_link_ends_what_was_asked_before_and_nothing_la
     for _ in range(2):
         post("postmark", left(named(row), email=row.email))
 
-    assert (suppressed(), closed(row, before, after)) == ([], ["left", "left", ""])
+    assert (suppressed(), closed(row, before, after)) == ([(row.email, "unsubscribed")], ["left", "left", ""])
 
 
 def test_whoever_has_left_by_the_providers_link_gets_nothing_but_mails_about_orders(now, worker):
@@ -131,25 +131,40 @@ def test_whoever_asks_anew_after_that_and_confirms_it_is_told_again(now, worker)
     post("postmark", left(named(row), email=row.email))
     cup = ProductFactory(stock=0)
     django_mail.outbox.clear()
-    subscribe(product=cup, email=row.email, now=now)
-    worker(now)
+    subscribe(product=cup, email=row.email, now=now + DAY)
+    worker(now + DAY)
     [link] = re.findall(r"/backorders/confirm/([\w-]+)/", django_mail.outbox.pop().body)
-    still_silent = suppressed()
-    confirm(token=link, now=now)
+    confirm(token=link, now=now + DAY)
     Product.objects.filter(pk=cup.pk).update(stock=5)
-    worker(now)
+    worker(now + DAY)
 
-    assert (still_silent, suppressed()) == ([(row.email, "unsubscribed")], [])
     assert [mail.to for mail in django_mail.outbox] == [[row.email]]
 
 
-def test_a_customer_who_is_signed_in_asks_anew_without_a_mail(now):
+def test_a_customer_who_is_signed_in_asks_anew_without_a_mail(now, worker):
     [row] = tell(1, now)
     post("postmark", left(named(row), email=row.email))
-    subscribe(product=ProductFactory(stock=0), customer=CustomerFactory(email=row.email), now=now)
+    cup = ProductFactory(stock=0)
+    django_mail.outbox.clear()
+    subscribe(product=cup, customer=CustomerFactory(email=row.email), now=now + DAY)
+    Product.objects.filter(pk=cup.pk).update(stock=5)
+    worker(now + DAY)
 
-    assert suppressed() == []
-    assert Subscription.objects.filter(email_key=row.email, state="waiting").count() == 1
+    assert [mail.to for mail in django_mail.outbox] == [[row.email]]
+
+
+def test_a_provider_that_refuses_whoever_has_unsubscribed_does_not_silence_them_altogether(now):
+    """Postmark says the same words of a bounce and of somebody whom the shop's list was left by."""
+    [row] = tell(1, now)
+    post("postmark", left(named(row), email=row.email))
+    mug = ProductFactory(stock=0)
+    set_selling_policy(product=mug, policy="backorder")
+    place_backorder(product=mug, quantity=1, reference="A-1", email=row.email, now=now)
+    with postmark(inactive=[row.email]):
+        drain(seconds=10)
+
+    assert OutgoingMail.objects.get(backorder__reference="A-1").state == MailState.SUPPRESSED
+    assert SuppressedAddress.objects.values_list("reason", "lets_orders_through").get() == ("unsubscribed", True)
 
 
 @pytest.mark.parametrize("order", [["left", "bounced"], ["bounced", "left"]])
@@ -551,7 +566,7 @@ def test_a_complaint_of_somebody_who_was_forgotten_keeps_them_quiet_and_nameless
     post("mailgun", mailgun_says("complained", message_id=ours, email=row.email))
 
     assert suppressed() == [("", "complaint")]
-    assert SuppressedAddress.objects.among([row.email]) == {row.email: False}
+    assert SuppressedAddress.objects.among([row.email]) == {row.email: None}
 
 
 def test_somebody_who_was_forgotten_may_still_unsubscribe(now):
@@ -561,4 +576,19 @@ def test_somebody_who_was_forgotten_may_still_unsubscribe(now):
     post("mailgun", mailgun_says("unsubscribed", message_id=ours, email=row.email))
 
     assert suppressed() == [("", "unsubscribed")]
-    assert SuppressedAddress.objects.among([row.email]) == {row.email: True}
+    assert SuppressedAddress.objects.among([row.email]).keys() == {row.email}
+    assert None not in SuppressedAddress.objects.among([row.email]).values()
+
+
+def test_a_forgotten_customer_who_has_come_back_is_told_whatever_is_said_of_an_old_mail(now, worker):
+    [row] = tell(1, now)
+    ours = django_mail.outbox[-1].extra_headers["Message-ID"]
+    forget_customer(email=row.email, now=now)
+    cup = ProductFactory(stock=0)
+    subscribe(product=cup, customer=CustomerFactory(email=row.email), now=now + DAY)
+    post("mailgun", mailgun_says("unsubscribed", message_id=ours, email=row.email))
+    django_mail.outbox.clear()
+    Product.objects.filter(pk=cup.pk).update(stock=5)
+    worker(now + 2 * DAY)
+
+    assert [mail.to for mail in django_mail.outbox] == [[row.email]]

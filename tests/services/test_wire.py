@@ -305,18 +305,33 @@ header_words = st.one_of(words, st.text('ab <>@=?,;:"\\()', max_size=120), st.ju
 bodies = st.one_of(words, st.lists(words, max_size=4).map("\n".join), st.just("From here\n.dot\n" + "x" * 1200))
 
 
+senders = st.sampled_from(
+    [
+        "shop@shop.example",
+        "Shop <shop@shop.example>",
+        '"Shop" <shop@shop.example>',
+        "shop@shop.example (Shop)",
+        "Shop (best) Co <shop@shop.example>",
+        "Shop. Inc <shop@shop.example>",
+        "Müller & Co <shop@shop.example>",
+        '"Shop, the best" <shop@shop.example>',
+    ]
+)
+
+
 @given(
+    sender=senders,
     subject=header_words,
     headers=st.dictionaries(st.from_regex(r"X-[A-Za-z]{1,30}", fullmatch=True), header_words, max_size=3),
     text=bodies,
     html=bodies,
     is_mixed=st.booleans(),
 )
-def test_a_message_is_serialised_as_django_does_it_but_for_the_boundaries(subject, headers, text, html, is_mixed):
+def test_a_message_is_serialised_as_django_does_it_but_for_the_boundaries(
+    sender, subject, headers, text, html, is_mixed
+):
     known = {"Message-ID": "<1@shop.example>", "Date": "Mon, 02 Mar 2026 08:00:00 -0000", **headers}
-    message = EmailMultiAlternatives(
-        subject, text, "Müller & Co <shop@shop.example>", ["ana@example.com"], headers=known
-    )
+    message = EmailMultiAlternatives(subject, text, sender, ["ana@example.com"], headers=known, reply_to=[sender])
     message.attach_alternative(html, "text/html")
     if is_mixed:
         message.attach("date.ics", "BEGIN:VCALENDAR", "text/calendar")
