@@ -7,12 +7,12 @@ import pytest
 from django.utils import timezone
 
 from backorders.domain.tokens import Purpose
-from backorders.models import Hold, Restock
+from backorders.models import Hold, Restock, Subscription
 from backorders.queries import waves as queries
 from backorders.services.holds import give_back_hold
 from backorders.services.stock import stock_changed, sweep_stock
 from backorders.services.subscriptions import change_request, confirm
-from backorders.services.waves import release_waves
+from backorders.services.waves import release_wave, release_waves
 from tests.conftest import NOW
 from tests.factories import CustomerFactory, ProductFactory, token_for, told, waiting_for
 from tests.hosts.models import Product
@@ -43,6 +43,16 @@ def test_forty_restocks_with_nobody_to_tell_cost_two_queries_a_look(django_asser
     for seconds in (1, 2, 60):
         with django_assert_num_queries(2):
             assert release_waves(now=NOW + seconds * SECOND) == []
+
+
+def test_where_nobody_waits_any_more_nothing_is_put_off():
+    """Whoever gets the place back a moment later is not kept waiting for that."""
+    [row] = too_dear()
+    Restock.objects.update(look_again_at=None)
+    Subscription.objects.filter(id=row.id).update(state="closed")
+    release_wave(restock_id=Restock.objects.get().id, now=NOW + SECOND)
+
+    assert Restock.objects.get().look_again_at is None
 
 
 def test_what_changed_without_a_word_is_found_within_three_minutes():
