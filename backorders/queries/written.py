@@ -44,6 +44,12 @@ def blank_number(name: str) -> Blank:
 Moment = datetime | Blank
 
 
+def sql_of(query: QuerySet[Any, Any]) -> tuple[str, tuple[Any, ...]]:
+    """What Django makes of a query: SQL and parameters."""
+    sql, params = query.query.get_compiler(connection=connection).as_sql()
+    return sql, tuple(params)
+
+
 class Written:
     """A query with ``Blank``s in it. What it finds comes as the database gives it: for ids, counts and sums that is enough."""
 
@@ -52,13 +58,12 @@ class Written:
 
     @cached_property
     def _text(self) -> tuple[str, tuple[Any, ...]]:
-        sql, params = self._query().query.get_compiler(connection=connection).as_sql()
-        return sql, tuple(params)
+        return sql_of(self._query())
 
-    def filled(self, **values: Any) -> tuple[str, list[Any]]:
+    def filled(self, **values: Any) -> tuple[str, tuple[Any, ...]]:
         """SQL and parameters."""
         sql, params = self._text
-        return sql, [each.filled(values) if isinstance(each, Blank) else each for each in params]
+        return sql, tuple(each.filled(values) if isinstance(each, Blank) else each for each in params)
 
     def rows(self, **values: Any) -> list[tuple[Any, ...]]:
         with connection.cursor() as cursor:

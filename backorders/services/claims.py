@@ -33,7 +33,7 @@ from backorders.models import MailClaim, OutgoingMail, StockItem
 from backorders.models.outbox import ORDINARY, PLACE, SUSPECT
 from backorders.queries.clock import database_now
 from backorders.queries.outbox import is_due
-from backorders.queries.written import Moment, Written, blank_moment
+from backorders.queries.written import Moment, Written, blank_moment, sql_of
 from backorders.services.announce import announce
 from backorders.services.locks import locked_items
 from backorders.signals import mail_sent
@@ -79,7 +79,9 @@ def claim(limit: int, *, rooms: Mapping[int, int] | None = None) -> list[Outgoin
     recover(clock)
     with transaction.atomic():
         if not (
-            _lease_of_all(rooms, limit, token, clock) if rooms else _lease(_most_urgent(limit), token, clock=clock)
+            _lease_of_all(rooms, limit, token, clock)
+            if rooms
+            else _lease(_most_urgent(limit).filled(clock=clock), token)
         ):
             return []
         MailClaim.objects.bulk_create([MailClaim(token=token, leased_until=clock + conf.lease)])
@@ -110,7 +112,7 @@ def _lease_of_all(rooms: Mapping[int, int], limit: int, token: uuid.UUID, clock:
     ]
     ids = [mail_id for _, _, mail_id in sorted(waiting)[:limit]]
     chosen = OutgoingMail.objects.filter(id__in=ids, state=MailState.QUEUED).values("id")
-    return _lease(Written(lambda: chosen), token) if ids else 0
+    return _lease(sql_of(chosen), token) if ids else 0
 
 
 def claim_suspect() -> list[OutgoingMail]:
@@ -125,7 +127,7 @@ def claim_suspect() -> list[OutgoingMail]:
     with transaction.atomic():
         locked_items(item_ids)  # two that come at the same moment take one of it, not two
         of_product = _due(clock, lane=SUSPECT).filter(_about(item_ids)).exclude(_about(_items_of(busy)))
-        if not _lease(Written(lambda: of_product[:1]), token):
+        if not _lease(sql_of(of_product[:1]), token):
             return []
         MailClaim.objects.bulk_create([MailClaim(token=token, leased_until=clock + conf.lease)])
     return _claimed(token)
@@ -147,7 +149,7 @@ def _claimed(token: uuid.UUID) -> list[OutgoingMail]:
         with transaction.atomic():
             fellows = OutgoingMail.objects.filter(bundle__in=bundles, state=MailState.QUEUED)
             free = fellows.select_for_update(skip_locked=True, of=("self",)).values("id")
-            _lease(Written(lambda: free), token)
+            _lease(sql_of(free), token)
         known = [mail.id for mail in mails]
         fellows = OutgoingMail.objects.filter(lease_token=token, bundle__in=bundles).exclude(id__in=known)
         mails += _with_readers(fellows.select_related("subscription"))
@@ -165,9 +167,9 @@ def _with_readers(rows: QuerySet[OutgoingMail]) -> list[OutgoingMail]:
     return mails
 
 
-def _lease(due: Written, token: uuid.UUID, **values: Any) -> int:
+def _lease(due: tuple[str, tuple[Any, ...]], token: uuid.UUID) -> int:
     """The ids are chosen and marked in one statement; as an array on PostgreSQL, which may run a LIMITed IN more than once."""
-    inner, params = due.filled(**values)
+    inner, params = due
     array, rows = "= ANY(ARRAY(%s))", "IN (SELECT id FROM (%s) AS chosen)"
     chosen = (array if connection.vendor == "postgresql" else rows) % inner
     with connection.cursor() as cursor:

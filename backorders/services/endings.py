@@ -83,7 +83,7 @@ def end_mail(mail: OutgoingMail, state: MailState, because: str, *, suppresses: 
 
 def _suppress(email_key: str, *, reason: str) -> None:
     """Whoever has unsubscribed is refused by the provider for that, it may be: no reason for more than they asked for."""
-    if not SuppressedAddress.objects.among([email_key]):
+    if not SuppressedAddress.objects.of([email_key]).exists():
         suppress(email_key=email_key, reason=reason, now=timezone.now())
 
 

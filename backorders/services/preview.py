@@ -26,7 +26,7 @@ def send_test(
     ``InvalidAddress``.
     """
     address = parse_address(to, allow_local_domains=True)
-    if None in SuppressedAddress.objects.among([address.key]).values():
+    if SuppressedAddress.objects.is_silent(address.key):
         return Answer(Outcome.REFUSED, "the address is suppressed")
     [preview] = previews_of([mail], now=now, language=language, with_addresses=with_addresses)
     if preview.message is None:

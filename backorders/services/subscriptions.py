@@ -168,8 +168,7 @@ def _remember(items: list[StockItem], wish: Wish, *, is_proven: bool, now: datet
     new = [item for item in items if item.id not in {row.item_id for row in known}]
     again = [row.id for row in known if row.state == Subscription.State.PENDING]
     _ask_again(again, wish, is_proven=is_proven)
-    is_silent = None in SuppressedAddress.objects.among([key]).values()
-    if new and (is_silent or (not is_proven and _has_too_many_open(key))):
+    if new and (SuppressedAddress.objects.is_silent(key) or (not is_proven and _has_too_many_open(key))):
         new = []
     saved = [row for item in new if (row := _saved(wish, item, is_proven=is_proven)) is not None]
     if is_proven:

@@ -161,7 +161,9 @@ def _release(restock_id: int, item_id: int, now: datetime, learned: Learned) -> 
     item = locked_item(item_id)
     restocks = Restock.objects.annotate(released=Count("waves"), released_at=Max("waves__released_at"))
     restock = restocks.filter(id=restock_id, closed_at=None).first()
-    if restock is None or _is_early(restock, now):  # closed meanwhile, or another worker was here
+    if restock is None or _is_early(
+        restock.units, restock.released_at, now
+    ):  # closed meanwhile, or another worker was here
         return None
     units = _units(item, now)
     people = may_be_told(item, units, now)
@@ -186,9 +188,9 @@ def _release(restock_id: int, item_id: int, now: datetime, learned: Learned) -> 
     return wave
 
 
-def _is_early(restock: Any, now: datetime) -> bool:
-    is_recent = restock.released_at is not None and restock.released_at > now - conf.wave_every
-    return is_recent and restock.units is not None
+def _is_early(units: int | None, released_at: datetime | None, now: datetime) -> bool:
+    """What is not counted needs no waves, and so no pause between them."""
+    return units is not None and released_at is not None and released_at > now - conf.wave_every
 
 
 def _units(item: StockItem, now: datetime) -> Units:

@@ -10,6 +10,7 @@ from django.utils import timezone
 from backorders.models import MailTick, OutgoingMail
 from backorders.services import ticks as service
 from backorders.services.wake import wake
+from backorders.signals import mail_sent
 from backorders.tasks import deliver_due_mail, release_waves
 from tests.mailserver import mail_server
 from tests.services.test_outbox import queue_wave
@@ -73,14 +74,21 @@ def test_of_six_hints_two_tasks_are_left_that_go_on(backlog, queue):
     assert len(mail_tasks(queue.take_all())) == 2
 
 
-def test_whoever_has_released_a_wave_sends_it_before_others_are_woken(server, queue, now, monkeypatch):
+def test_whoever_has_released_a_wave_sends_it_before_others_are_woken(server, queue, now):
     """They would claim mails at the same moment, and the first one would leave later."""
     a_crowd(3, units=9, now=now)
-    woken = []
-    monkeypatch.setattr("backorders.services.wake._send", lambda task, ids: woken.append((task, len(server.accepted))))
+    queue.take_all()
+    waiting = []
+
+    def count(**_):
+        waiting.append(len(queue))
+
+    mail_sent.connect(count)
     release_waves()
 
-    assert woken == [("deliver_due_mail", 3)]
+    assert len(server.accepted) == 3
+    assert waiting == [0, 0, 0]
+    assert mail_tasks(queue.take_all()) == [{}]
 
 
 def test_a_hint_in_a_backlog_is_a_matter_of_a_moment(backlog, queue, server, now):
