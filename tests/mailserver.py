@@ -9,6 +9,7 @@ import email.policy
 import os
 import secrets
 import socket
+from collections import deque
 from contextlib import contextmanager
 
 import django
@@ -62,19 +63,19 @@ def mail_server():
         controller.stop()
 
 
-_given_out = set()
+_given_out = deque(maxlen=100)
 
 
 def free_port():
     """One that stays free until somebody listens there, and while a server is down on purpose: below those that the kernel gives
-    out by itself, out of a range that no other test process draws from, and never the same twice."""
+    out by itself, out of a range that no other test process draws from, and none of the last hundred again."""
     first = 15_000 + 1_000 * (int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) % 15)
     while True:
         port = first + secrets.randbelow(1_000)
         with contextlib.suppress(OSError), socket.socket() as probe:
             probe.bind(("127.0.0.1", port))
             if port not in _given_out:
-                _given_out.add(port)
+                _given_out.append(port)
                 return port
 
 
