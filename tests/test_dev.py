@@ -5,6 +5,7 @@ import ast
 import os
 import signal
 import socket
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -399,6 +400,34 @@ def test_children_do_not_outlive_a_parent_killed_without_warning(tmp_path):
         child = int(parent.log_text())
         parent.process.kill()
         wait_until(lambda: not is_alive(child))
+
+
+# --- Test runs
+
+
+def test_tests_of_one_group_run_in_one_process(tmp_path):
+    """Two of them share a broker, a rehearsal or a shop; a pytest that its pytest-xdist does not know forgets groups and says nothing."""
+    (tmp_path / "test_groups.py").write_text(
+        "import os\n"
+        "import pytest\n"
+        "@pytest.mark.parametrize('number', range(8))\n"
+        "@pytest.mark.xdist_group('one')\n"
+        "def test_it(number):\n"
+        "    open('ran_in', 'a').write(os.environ['PYTEST_XDIST_WORKER'] + '\\n')\n"
+    )
+    (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers = xdist_group(name): together\n")
+    plain = [name for name in os.environ if name.startswith(("PYTEST_", "DJANGO_"))]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "no:django", *dev.PYTEST_OPTIONS],
+        cwd=tmp_path,
+        env=dev.without(os.environ, *plain),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    ran_in = (tmp_path / "ran_in").read_text().split()
+    assert len(ran_in) == 8, done.stdout
+    assert len(set(ran_in)) == 1
 
 
 # --- Reports
