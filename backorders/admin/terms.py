@@ -41,6 +41,7 @@ from backorders.shop import Adapter, sellables
 MOMENTS = ("opens_at", "releases_at")
 _OF_PRODUCTS_ONLY = (Policy.PREORDER, Policy.ANNOUNCED)
 _MOST_CATEGORIES = 200
+_BY_MODEL = ("model", "app_label")
 
 EMPTY_SHELF = ["policy", "only_inbound", "reason"]
 LIMITS = ["backorder_limit", "customer_limit", "order_minimum", "order_maximum", "safety_stock", "low_stock_at"]
@@ -255,7 +256,7 @@ class CategoryForm(TermsChecked, forms.ModelForm):
             policy.choices = [choice for choice in policy.choices if choice[0] not in _OF_PRODUCTS_ONLY]
         if "content_type" in self.fields:
             types: Any = self.fields["content_type"]
-            types.queryset = types.queryset.filter(id__in=list(adapters_with_categories()))
+            types.queryset = types.queryset.filter(id__in=list(adapters_with_categories())).order_by(*_BY_MODEL)
             types.label_from_instance = lambda one: one.name.capitalize()
             self.fields["key"].widget.attrs["list"] = "bo-categories"
 
@@ -274,10 +275,10 @@ class CategoryTermsAdmin(Page):
     list_select_related = ["content_type"]
     search_fields = ["key"]
     searched_columns = ("key",)
-    ordering = ["content_type", "key"]
+    ordering = [*(f"content_type__{name}" for name in _BY_MODEL), "key"]
     readonly_fields = ["known"]
 
-    @admin.display(description=_("model"), ordering="content_type")
+    @admin.display(description=_("model"), ordering="content_type__model")
     def kind(self, row: CategoryTerms) -> str:
         return row.content_type.name.capitalize()
 

@@ -51,14 +51,26 @@ def test_senders_come_back_when_the_database_ends_their_connections(scene, size,
 
 def crash():
     """As when the system kills a process of the server: it ends them all, and recovers from its log. Returns when."""
-    with connection.cursor() as cursor:
+    victim = connection.copy()
+    with victim.cursor() as cursor:
         cursor.execute("SELECT pg_backend_pid()")
         [pid] = cursor.fetchone()
     moment = time.time()
     os.kill(pid, signal.SIGKILL)
-    connection.close()
+    until(_is_gone, "the database has noticed", 60)  # until then it takes connections, and ends them a moment later
+    for closed in (victim, connection):
+        closed.close()
     until(_is_back, "the database has recovered", 60)
     return moment
+
+
+def _is_gone():
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except OperationalError:
+        return True
+    return False
 
 
 def _is_back():
