@@ -14,9 +14,9 @@ from django.db import transaction
 from django.db.models import Exists, F, OuterRef
 
 from backorders.conf import conf
-from backorders.domain.outbox import OPENS_THE_BREAKER, SHUTS, Outcome, pause_of_all, refill
+from backorders.domain.outbox import OPENS_THE_BREAKER, SHUTS, MailState, Outcome, pause_of_all, refill
 from backorders.models import MailLane, OutgoingMail
-from backorders.models.outbox import ALL
+from backorders.models.outbox import ALL, ORDINARY
 from backorders.queries.clock import database_now
 from backorders.queries.outbox import is_due
 from backorders.services.wake import wake
@@ -134,6 +134,13 @@ def lane_of(domain: str) -> Lane:
     """The lane of a domain that has a pace, whatever waits in it."""
     row, _ = MailLane.objects.get_or_create(name=domain)
     return _lane(row, None, rate=domains_with_a_pace()[domain], clock=database_now())
+
+
+def bring_back() -> int:
+    """This will have mails wait with most others whose domain's lane is gone: somebody deleted its row. Returns how many."""
+    is_gone = ~Exists(MailLane.objects.filter(id=OuterRef("lane")))
+    waiting = OutgoingMail.objects.filter(state=MailState.QUEUED, lane__gt=ORDINARY)
+    return waiting.filter(is_gone).update(lane=ORDINARY)
 
 
 def _lane(row: MailLane, wanted: int | None, *, rate: float | None, clock: datetime) -> Lane:

@@ -17,6 +17,7 @@ from backorders.models import Backorder, MailFeedback, OutgoingMail, PlacedOrder
 from backorders.models.suppression import address_hash
 from backorders.services.apart import apart
 from backorders.services.feedback import hear_again
+from backorders.services.gate import bring_back
 from backorders.services.locks import locked_items
 from backorders.services.subscriptions import tidy_subscriptions
 
@@ -34,7 +35,8 @@ OVER = (Backorder.State.SHIPPED, Backorder.State.CANCELLED)
 
 
 def tidy(*, now: datetime | None = None) -> dict[str, int]:
-    """This will close what is over, hear again what providers told too early, and remove or blank what is old.
+    """This will close what is over, hear again what providers told too early, bring back mails whose lane is gone, and
+    remove or blank what is old.
 
     Returns how many rows of which kind. What is still live is never touched, however old: open requests and backorders,
     their mails, and mails whose fate nobody knows. What fails is logged, and keeps nothing else from being done.
@@ -50,6 +52,7 @@ def tidy(*, now: datetime | None = None) -> dict[str, int]:
     return {
         **tidy_subscriptions(now=now),
         **hear_again(now=now),
+        "mails brought back": apart(bring_back, what="mails brought back"),
         **{name: apart(lambda work=work: _repeat(work, now), what=name) for name, work in removals.items()},  # type: ignore[misc]
     }
 

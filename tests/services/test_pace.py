@@ -11,8 +11,10 @@ from django.utils import timezone
 
 from backorders.domain.outbox import URGENT, MailState
 from backorders.models import MailLane, OutgoingMail, Subscription
+from backorders.models.outbox import ORDINARY
 from backorders.services import delivery as service
 from backorders.services.delivery import deliver_due, drain
+from backorders.services.retention import tidy
 from tests.mailserver import mail_server
 from tests.services.test_outbox import queue_wave
 
@@ -171,3 +173,30 @@ def test_the_outbox_of_others_is_found_at_once_behind_a_long_lane(server, pace, 
     drain(seconds=1)
 
     assert other.email in server.addresses
+
+
+def test_a_lane_that_somebody_deleted_keeps_no_mail(server, pace, now):
+    """By hand, in the database. The hourly cleaning finds its mails."""
+    pace(1)
+    wave(4, slow=3, now=now)
+    deliver_due()
+    waiting = set(OutgoingMail.objects.exclude(lane=ORDINARY).values_list("id", flat=True))
+    MailLane.objects.filter(name=SLOW).delete()
+    pace(None)
+    drain(seconds=1)
+    assert {mail.id for mail in OutgoingMail.objects.filter(state=MailState.QUEUED)} == waiting != set()
+
+    assert tidy(now=now)["mails brought back"] == len(waiting)
+    drain(seconds=1)
+    assert Counter(OutgoingMail.objects.values_list("state", flat=True)) == {MailState.SENT: 4}
+    assert tidy(now=now)["mails brought back"] == 0
+
+
+def test_the_cleaning_leaves_mails_in_the_lane_they_wait_in(server, pace, now):
+    pace(1)
+    wave(4, slow=3, now=now)
+    deliver_due()
+    before = list(OutgoingMail.objects.values_list("id", "lane").order_by("id"))
+
+    assert tidy(now=now)["mails brought back"] == 0
+    assert list(OutgoingMail.objects.values_list("id", "lane").order_by("id")) == before
