@@ -21,7 +21,11 @@ def address_hash(email_key: str) -> str:
 
 def address_hashes(email_key: str) -> list[str]:
     """The same under every key that was ever in force here, the present one first: keys are changed, promises are not."""
-    return [hash_of(email_key, secret=secret) for secret in _secrets()]
+    return _hashes(email_key, _secrets())
+
+
+def _hashes(email_key: str, secrets: list[str]) -> list[str]:
+    return [hash_of(email_key, secret=secret) for secret in secrets]
 
 
 def _secrets() -> list[str]:
@@ -35,7 +39,8 @@ class SuppressedQuerySet(models.QuerySet["SuppressedAddress"]):
 
     def among(self, email_keys: Iterable[str]) -> dict[str, datetime | None]:
         """Those of some addresses that are suppressed (one query): for everything (``None``), or for what was asked for until a moment."""
-        named = {each: key for key in set(email_keys) for each in address_hashes(key)}
+        secrets = _secrets()
+        named = {each: key for key in set(email_keys) for each in _hashes(key, secrets)}
         # Of two rows, under two keys, the stricter one comes last and counts.
         rows = self.filter(email_hash__in=list(named)).order_by("-lets_orders_through", "suppressed_at")
         found = rows.values_list("email_hash", "lets_orders_through", "suppressed_at")

@@ -209,13 +209,16 @@ def step(token: uuid.UUID, first: int, last: int) -> bool:
 
     It is whole, with numbers of our own in it: nothing for the driver to fill in.
     """
-    clock = _CLOCK[connection.vendor].format(f"{conf.lease.total_seconds():f}")
-    return bool(
-        _write(
-            f"UPDATE {_CLAIMS} SET telling = {first:d}, telling_to = {last:d}, leased_until = {clock} "  # noqa: S608 - our own
-            f"WHERE token = '{_param(MailClaim, 'token', token)}'{_lazily()}"
-        )
-    )
+    before, after = _around_a_step(token, conf.lease, connection.vendor)
+    return bool(_write(f"{before}telling = {first:d}, telling_to = {last:d}{after}"))
+
+
+@lru_cache(maxsize=100)
+def _around_a_step(token: uuid.UUID, lease: timedelta, vendor: str) -> tuple[str, str]:
+    """A claim has hundreds of them."""
+    clock = _CLOCK[vendor].format(f"{lease.total_seconds():f}")
+    where = f"WHERE token = '{_param(MailClaim, 'token', token)}'{_lazily()}"
+    return f"UPDATE {_CLAIMS} SET ", f", leased_until = {clock} {where}"  # noqa: S608 - our own
 
 
 def finish(token: uuid.UUID, accepted: Mapping[int, str]) -> None:

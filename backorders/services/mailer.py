@@ -58,13 +58,14 @@ class Mailer:
 
     def open(self, channels: int = 1) -> Answer | None:
         """This will see to a connection, and to more of them where the server allows that; the answer when there is none to be had."""
-        self._close(*(channel for channel in self._channels if channel.is_worn()))
+        if worn := [channel for channel in self._channels if channel.is_worn()]:
+            self._close(*worn)
         try:
             if not self._channels:
                 self._channels.append(Channel(open_connection()))
         except Exception as trouble:
             return classify_opening(trouble)
-        if channels > 1 and self.takes_bytes():
+        if len(self._channels) < channels and self.takes_bytes():
             self._widen(channels)
         return None
 
