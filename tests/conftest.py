@@ -15,6 +15,7 @@ from backorders.queries.waves import forget_learned
 from backorders.services.delivery import deliver_due, drain
 from backorders.services.stock import sweep_stock
 from backorders.services.waves import release_waves
+from tests.mailprovider import ANYMAIL
 
 NOW = dt.datetime(2026, 3, 2, 10, 0, tzinfo=dt.UTC)
 """A Monday. In the past, because mails are due by the database's clock, which no test can turn."""
@@ -127,3 +128,9 @@ def outbox(settings):
 @pytest.fixture
 def deliver(db):
     return deliver_due
+
+
+@pytest.fixture
+def reporting(settings):
+    """The webhooks of mail providers are in the shop's URLs, behind a secret."""
+    settings.ROOT_URLCONF, settings.ANYMAIL = "tests.hosts.with_anymail", ANYMAIL

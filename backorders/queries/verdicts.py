@@ -110,8 +110,7 @@ def _verdict_on_return(mail: OutgoingMail, facts: Facts) -> Verdict:
     answer = answers.get(subscription.item_id)
     if answer is None or not answer.for_sale.covers(subscription.quantity):
         return _if(False, gettext_noop("the shelf is empty again"))
-    most = subscription.highest_price
-    if most is not None and not pays(most, facts.described[subscription.item_id].price):
+    if not pays(subscription.highest_price, facts.described[subscription.item_id].price):
         return _if(False, gettext_noop("it costs more than the highest price"))
     if subscription.need_until is not None and subscription.need_until <= facts.now:
         return _if(False, gettext_noop("it was needed by an earlier day"))

@@ -78,11 +78,11 @@ def claim(limit: int, *, rooms: Mapping[int, int] | None = None) -> list[Outgoin
     token, clock = uuid.uuid4(), database_now()
     recover(clock)
     with transaction.atomic():
-        if not (
-            _lease_of_all(rooms, limit, token, clock)
-            if rooms
-            else _lease(_most_urgent(limit).filled(clock=clock), token)
-        ):
+        if rooms:
+            leased = _lease_of_all(rooms, limit, token, clock)
+        else:
+            leased = _lease(_most_urgent(limit).filled(clock=clock), token)
+        if not leased:
             return []
         MailClaim.objects.bulk_create([MailClaim(token=token, leased_until=clock + conf.lease)])
     return _claimed(token)
@@ -209,16 +209,17 @@ def step(token: uuid.UUID, first: int, last: int) -> bool:
 
     It is whole, with numbers of our own in it: nothing for the driver to fill in.
     """
-    before, after = _around_a_step(token, conf.lease, connection.vendor)
-    return bool(_write(f"{before}telling = {first:d}, telling_to = {last:d}{after}"))
+    return bool(_write(_a_step(token, conf.lease).format(first=first, last=last)))
 
 
 @lru_cache(maxsize=100)
-def _around_a_step(token: uuid.UUID, lease: timedelta, vendor: str) -> tuple[str, str]:
-    """A claim has hundreds of them."""
-    clock = _CLOCK[vendor].format(f"{lease.total_seconds():f}")
-    where = f"WHERE token = '{_param(MailClaim, 'token', token)}'{_lazily()}"
-    return f"UPDATE {_CLAIMS} SET ", f", leased_until = {clock} {where}"  # noqa: S608 - our own
+def _a_step(token: uuid.UUID, lease: timedelta) -> str:
+    """The statement, with two blanks: a claim has hundreds of them."""
+    clock = _CLOCK[connection.vendor].format(f"{lease.total_seconds():f}")
+    return (
+        f"UPDATE {_CLAIMS} SET telling = {{first:d}}, telling_to = {{last:d}}, leased_until = {clock} "  # noqa: S608 - our own names
+        f"WHERE token = '{_param(MailClaim, 'token', token)}'{_lazily()}"
+    )
 
 
 def finish(token: uuid.UUID, accepted: Mapping[int, str]) -> None:

@@ -136,7 +136,7 @@ def lane_of(domain: str) -> Lane:
     return _lane(row, None, rate=domains_with_a_pace()[domain], clock=database_now())
 
 
-def bring_back() -> int:
+def bring_back_mail() -> int:
     """This will have mails wait with most others whose domain's lane is gone: somebody deleted its row. Returns how many."""
     is_gone = ~Exists(MailLane.objects.filter(id=OuterRef("lane")))
     waiting = OutgoingMail.objects.filter(state=MailState.QUEUED, lane__gt=ORDINARY)

@@ -58,8 +58,7 @@ class Mailer:
 
     def open(self, channels: int = 1) -> Answer | None:
         """This will see to a connection, and to more of them where the server allows that; the answer when there is none to be had."""
-        if worn := [channel for channel in self._channels if channel.is_worn()]:
-            self._close(*worn)
+        self._close(*(channel for channel in self._channels if channel.is_worn()))
         try:
             if not self._channels:
                 self._channels.append(Channel(open_connection()))

@@ -17,7 +17,7 @@ from backorders.models import Backorder, MailFeedback, OutgoingMail, PlacedOrder
 from backorders.models.suppression import address_hash
 from backorders.services.apart import apart
 from backorders.services.feedback import hear_again
-from backorders.services.gate import bring_back
+from backorders.services.gate import bring_back_mail
 from backorders.services.locks import locked_items
 from backorders.services.subscriptions import tidy_subscriptions
 
@@ -52,7 +52,7 @@ def tidy(*, now: datetime | None = None) -> dict[str, int]:
     return {
         **tidy_subscriptions(now=now),
         **hear_again(now=now),
-        "mails brought back": apart(bring_back, what="mails brought back"),
+        "mails brought back": apart(bring_back_mail, what="mails brought back"),
         **{name: apart(lambda work=work: _repeat(work, now), what=name) for name, work in removals.items()},  # type: ignore[misc]
     }
 

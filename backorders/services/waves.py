@@ -161,9 +161,8 @@ def _release(restock_id: int, item_id: int, now: datetime, learned: Learned) -> 
     item = locked_item(item_id)
     restocks = Restock.objects.annotate(released=Count("waves"), released_at=Max("waves__released_at"))
     restock = restocks.filter(id=restock_id, closed_at=None).first()
-    if restock is None or _is_early(
-        restock.units, restock.released_at, now
-    ):  # closed meanwhile, or another worker was here
+    # Closed meanwhile, or another worker was here.
+    if restock is None or _is_early(restock.units, restock.released_at, now):
         return None
     units = _units(item, now)
     people = may_be_told(item, units, now)

@@ -11,16 +11,10 @@ from django.core import checks
 from kombu import Connection
 from kombu.transport import TRANSPORT_ALIASES
 
-from backorders.checks import (
-    check_celery,
-    check_databases,
-    check_frame,
-    check_lease,
-    check_mail,
-    check_settings,
-    check_urls,
-    check_webhooks,
-)
+from backorders.checks.frame import check_databases, check_frame
+from backorders.checks.mail import check_lease, check_mail, check_urls, check_webhooks
+from backorders.checks.settings import check_settings
+from backorders.checks.workers import check_celery
 from backorders.conf import Settings
 from backorders.domain.calendars import public_holidays
 from backorders.schedule import REUSES_CONNECTIONS, beat_schedule, celery_settings
@@ -282,7 +276,7 @@ def test_a_celery_that_would_lose_or_repeat_work_is_a_warning(monkeypatch, chang
     monkeypatch.delenv("CELERY_BROKER_URL", raising=False)  # Celery reads it before any setting
     app = Celery("host", set_as_current=False)
     app.conf.update({**SOUND, **changes})
-    monkeypatch.setattr("backorders.checks.current_app", app)
+    monkeypatch.setattr("backorders.checks.workers.current_app", app)
     told = " ".join(f"{m.msg} {m.hint}" for m in check_celery())
 
     assert told == sentence or (sentence and sentence in told)
@@ -296,7 +290,7 @@ def test_the_settings_we_offer_are_settings_that_celery_has_and_the_check_likes(
     monkeypatch.delenv("CELERY_BROKER_URL", raising=False)  # Celery reads it before any setting
     app = Celery("host", set_as_current=False)
     app.conf.update({**celery_settings(broker), "broker_url": broker, "beat_schedule": beat_schedule()})
-    monkeypatch.setattr("backorders.checks.current_app", app)
+    monkeypatch.setattr("backorders.checks.workers.current_app", app)
 
     # The last is one of Celery's too, but listed nowhere; tests/tasks/test_connections.py sees it at work.
     assert set(celery_settings(broker)) <= {*flatten_keys(), REUSES_CONNECTIONS}

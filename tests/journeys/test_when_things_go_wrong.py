@@ -17,7 +17,7 @@ from django.db import OperationalError, connection
 from django.test import override_settings
 from django.urls import NoReverseMatch
 
-from backorders.checks import check_settings
+from backorders.checks.settings import check_settings
 from backorders.domain.addresses import parse_address
 from backorders.domain.outbox import MailState
 from backorders.errors import InvalidAddress, NotOrderable, NotSellable, ReferenceTaken
